@@ -1,0 +1,1 @@
+"""One file a command: each has `add(parser)` and `run(arguments, environ)`."""

@@ -1,0 +1,1 @@
+"""The only importer of starlette (besides app.py): routes, endpoints, errors, the streamed response."""

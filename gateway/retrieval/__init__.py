@@ -1,0 +1,1 @@
+"""The only importer of chromadb: split, embed, versions, search, fuse, evaluate."""

@@ -1,0 +1,1 @@
+"""The only room that speaks to models: targets, the first-token gate, fail-over, the embedded defaults."""
