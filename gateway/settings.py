@@ -110,7 +110,7 @@ class Settings:
     log: Log = Log()
     routes: Mapping[str, Route] = field(default_factory=dict)
     default_route: str = ""
-    """The route of agents that name none. Empty: `openai` with OPENAI_API_KEY, else `llm` if asked for, else `extractive`."""
+    """The route of agents that name none. Empty: `openai` with OPENAI_API_KEY, else `llm` if asked for, `extractive`."""
     default_agent: str = ""
     """Who answers where `model` names nobody. Empty: a lone agent does."""
     prompts: Path = Path("prompts")
