@@ -30,7 +30,7 @@ class Drain:
     """Whether the process is about to stop; whoever runs the server says so."""
 
     begun: bool = False
-    clients: clients.Clients | None = None
+    opened: clients.Clients | None = None
 
     def begin(self) -> None:
         """Readiness turns 503, and new requests are refused."""
@@ -38,8 +38,8 @@ class Drain:
 
     def end_streams(self) -> None:
         """End what still runs: agents with their apology and a finish, routes with an error event."""
-        if self.clients is not None:
-            self.clients.end_streams(Draining("The gateway is shutting down."))
+        if self.opened is not None:
+            self.opened.end_streams(Draining("The gateway is shutting down."))
 
 
 def create_app(settings: Settings, agents: Mapping[str, Agent], drain: Drain | None = None) -> Starlette:
@@ -71,7 +71,7 @@ def _lifespan(
         # sse-starlette would end every stream half a second after SIGTERM; the drain is ours (cli/serve.py).
         AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]  # untyped in sse-starlette
         async with clients.opened(settings, agents) as opened:
-            drain.clients = opened
+            drain.opened = opened
             yield State(
                 settings=settings,
                 brain=brain(settings, agents, opened),
