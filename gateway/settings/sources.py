@@ -65,9 +65,7 @@ RULES = {
 }
 
 
-def load(
-    text: str | None, where: str, environ: Mapping[str, str], *, base: Path, llm: bool = False
-) -> Settings:
+def load(text: str | None, where: str, environ: Mapping[str, str], *, base: Path, llm: bool = False) -> Settings:
     """The settings of `text` (None: there is no file) and `environ`; with `llm`, the local model's route too.
 
     Relative paths, written or default, start at `base`: the file's folder, or the working directory where
@@ -111,17 +109,13 @@ def _environment(settings: Settings, environ: Mapping[str, str], builder: Builde
     server = settings.server
     if host := environ.get("HOST", "").strip():
         if re.search(r"\s", host) or len(host) > 255:
-            builder.faults.append(
-                Fault("HOST", 0, "", f"must be an address or a host's name, not {host[:80]!r}")
-            )
+            builder.faults.append(Fault("HOST", 0, "", f"must be an address or a host's name, not {host[:80]!r}"))
         server = replace(server, host=host)
     if port := environ.get("PORT", "").strip():
         if re.fullmatch(r"[0-9]{1,5}", port) and int(port) <= 65535:
             server = replace(server, port=int(port))
         else:
-            builder.faults.append(
-                Fault("PORT", 0, "", f"must be a number from 0 to 65535, not {port[:80]!r}")
-            )
+            builder.faults.append(Fault("PORT", 0, "", f"must be a number from 0 to 65535, not {port[:80]!r}"))
     if var := environ.get("GATEWAY_VAR", ""):
         if "\0" in var:
             builder.faults.append(Fault("GATEWAY_VAR", 0, "", "must not hold a NUL character"))
@@ -133,9 +127,7 @@ def _routes(settings: Settings, environ: Mapping[str, str], builder: Builder, *,
     """The file's routes with their keys, those that need no file, and which is the default."""
     for name in EMBEDDED:
         if name in settings.routes:
-            problem = (
-                f"is the name of a route that this package brings; take another one, with embedded = {name!r}"
-            )
+            problem = f"is the name of a route that this package brings; take another one, with embedded = {name!r}"
             builder.fault(("routes", name), problem)
     routes = {name: _keyed(name, route, environ, builder) for name, route in settings.routes.items()}
     openai = _openai(environ, builder)
@@ -205,12 +197,7 @@ def _url_problem(url: str) -> str:
         port = parts.port
     except ValueError:
         return shape
-    if (
-        parts.scheme not in ("http", "https")
-        or not parts.hostname
-        or port == 0
-        or re.search(r"[^\x21-\x7e]", url)
-    ):
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or re.search(r"[^\x21-\x7e]", url):
         return shape
     if parts.username is not None or parts.password is not None:
         return "must not hold a name or password: a key goes into an environment variable"

@@ -181,9 +181,7 @@ def test_a_fault_says_what_would_be_right(text: str, field: str, says: str) -> N
 )
 def test_a_url_that_cannot_serve_is_refused(url: str) -> None:
     """What `/chat/completions` cannot be put behind is a fault of the setting, before anybody calls."""
-    assert "routes.main.targets[0].url" in [
-        f.field for f in refused(TARGET.replace("http://127.0.0.1:9/v1", url))
-    ]
+    assert "routes.main.targets[0].url" in [f.field for f in refused(TARGET.replace("http://127.0.0.1:9/v1", url))]
 
 
 @pytest.mark.parametrize(
@@ -213,9 +211,7 @@ def test_anonymous_is_for_loopback(host: str) -> None:
     assert read(HOST=host).auth.anonymous
 
 
-@pytest.mark.parametrize(
-    "host", ["0.0.0.0", "::", "10.0.0.1", "gateway.example.org", "localhost.evil.example"]
-)
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "gateway.example.org", "localhost.evil.example"])
 def test_anonymous_is_refused_elsewhere(host: str) -> None:
     """A host that others reach needs `anonymous = false`, and then it is served."""
     assert [fault.field for fault in refused(HOST=host)] == ["auth.anonymous"]
