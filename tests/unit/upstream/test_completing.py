@@ -14,7 +14,7 @@ AGENT = Prompt(ROUTE.messages, agent=Agent("nora", "persona"))
 
 
 class Target:
-    """A target that says these chunks, waits where a number stands, and raises an error; it knows that it was closed."""
+    """A target that says these chunks, waits where a number stands, raises an error; it counts how it was closed."""
 
     def __init__(self, *steps: Chunk | float | GatewayError) -> None:
         self.steps = steps

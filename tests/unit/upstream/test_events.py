@@ -5,7 +5,10 @@ import pytest
 from gateway.errors import UpstreamProtocolError
 from gateway.upstream.events import LIMIT, Events
 
-STREAM = 'data: {"a":"ü🙂"}\n\n: a comment\n\ndata:{"b":2}\n\nevent: ping\ndata:\n\nid: 7\ndata: {"c":\ndata: 3}\n\ndata: [DONE]\n\n'
+STREAM = (
+    'data: {"a":"ü🙂"}\n\n: a comment\n\ndata:{"b":2}\n\nevent: ping\ndata:\n\n'
+    'id: 7\ndata: {"c":\ndata: 3}\n\ndata: [DONE]\n\n'
+)
 DATA = ['{"a":"ü🙂"}', '{"b":2}', '{"c":\n3}', "[DONE]"]
 
 
