@@ -1,8 +1,10 @@
 """The one place that opens clients, for the application and for commands."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -12,10 +14,11 @@ import aiohttp
 from gateway.chat import agent as agent_files
 from gateway.chat.query import is_greeting
 from gateway.errors import ConfigurationError, Fault, GatewayError
+from gateway.processes import supervised
 from gateway.retrieval import retriever
-from gateway.settings import Settings, Target
+from gateway.settings import OPENAI_URL, Settings, Target
 from gateway.types import Agent, Ask, Complete, Retrieve
-from gateway.upstream import extractive, local
+from gateway.upstream import extractive, local, probe
 from gateway.upstream.completing import Attempt, completing
 from gateway.upstream.silence import Silence
 from gateway.upstream.target import asking
@@ -59,47 +62,74 @@ def agents(settings: Settings) -> dict[str, Agent]:
     return loaded
 
 
+def languages(agents: Mapping[str, Agent]) -> dict[str, str]:
+    """The language of each collection: that of the first agent which uses it."""
+    found: dict[str, str] = {}
+    for agent in agents.values():
+        for collection in agent.collections:
+            found.setdefault(collection, agent.language)
+    return found
+
+
 @asynccontextmanager
 async def opened(settings: Settings, agents: Mapping[str, Agent]) -> AsyncIterator[Clients]:
     """Open what the settings name; close it, in reverse, at the end."""
-    open_streams: set[Silence] = set()
     async with AsyncExitStack() as stack:
-        # No limit of ours: a connection pool that queues silently shows up as seconds of silence (README).
-        session = await stack.enter_async_context(
-            aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=55, ttl_dns_cache=60),
-                skip_auto_headers=("User-Agent",),
-            )
-        )
-        languages = {name: agent.language for agent in agents.values() for name in agent.collections}
-        searches = await stack.enter_async_context(retriever.opened(settings, languages))
-        asks: dict[str, list[Attempt]] = {}
-        for name, route in settings.routes.items():
-            asks[name] = [
-                await _attempt(name, target, settings, session, open_streams, stack) for target in route.targets
-            ]
-
-        def end_streams(error: GatewayError) -> None:
-            for silence in tuple(open_streams):
-                silence.expire(error)
-
-        yield Clients(searches.retrieve, completing(asks), lambda: searches.missing, end_streams)
+        searches = await stack.enter_async_context(retriever.opened(settings, languages(agents)))
+        upstreams = Upstreams(await stack.enter_async_context(_session()), stack, agents)
+        named = [(name, target) for name, route in settings.routes.items() for target in route.targets]
+        probed = await asyncio.gather(*(_probed(name, target) for name, target in named))
+        attempts: dict[str, list[Attempt]] = {name: [] for name in settings.routes}
+        for (name, _), target in zip(named, probed, strict=True):
+            attempts[name].append(await upstreams.attempt(name, target))
+        yield Clients(searches.retrieve, completing(attempts), lambda: searches.missing, upstreams.end_streams)
 
 
-async def _attempt(
-    route: str,
-    target: Target,
-    settings: Settings,
-    session: aiohttp.ClientSession,
-    open_streams: set[Silence],
-    stack: AsyncExitStack,
-) -> Attempt:
-    ask: Ask
-    if target.embedded == "extractive":
-        ask = partial(extractive.answered, is_greeting=is_greeting)
-    elif target.embedded == "llm":
-        base = await stack.enter_async_context(local.started(Path(target.model) if target.model else None))
-        ask = asking(session, target, open_streams)
-    else:
-        ask = asking(session, target, open_streams)
-    return Attempt(route, target.model, target.first_token, ask)
+def _session() -> aiohttp.ClientSession:
+    """No limit of connections: a pool that queues shows up as seconds of silence, never as an error (README)."""
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=55, ttl_dns_cache=60)
+    return aiohttp.ClientSession(connector=connector, skip_auto_headers=("User-Agent",))
+
+
+@dataclass(slots=True)
+class Upstreams:
+    """Opens targets, and knows their running streams."""
+
+    session: aiohttp.ClientSession
+    stack: AsyncExitStack
+    agents: Mapping[str, Agent]
+    open_streams: set[Silence] = field(default_factory=set)
+
+    def end_streams(self, error: GatewayError) -> None:
+        """Break every running stream off."""
+        for silence in tuple(self.open_streams):
+            silence.expire(error)
+
+    async def attempt(self, route: str, target: Target) -> Attempt:
+        """Open one target of a route. Raises ConfigurationError or ChildError where the local model cannot run."""
+        if target.embedded == "extractive":
+            ask: Ask = partial(extractive.answered, is_greeting=is_greeting)
+            return Attempt("extractive", target.model, target.first_token, ask)
+        if target.embedded == "llm":
+            target = await self._local(target)
+        return Attempt(route, target.model, target.first_token, asking(self.session, target, self.open_streams))
+
+    async def _local(self, target: Target) -> Target:
+        model = local.model_file(Path(target.model) if target.model else None)
+        port = local.free_port()
+        logger.info("loading %s", model.name)
+        await self.stack.enter_async_context(supervised(local.child(model, port)))
+        return replace(target, url=local.base_url(port), model=model.stem)
+
+
+async def _probed(route: str, target: Target) -> Target:
+    """Say what is wrong with a target; where nobody chose its model and it has not the default one, take its first."""
+    if target.embedded:
+        return target
+    models, problem = await probe.found(target)
+    if problem and models and target.key_env == "OPENAI_API_KEY" and target.url != OPENAI_URL:
+        logger.info("route %s: %s %s; %s is taken", route, target.url, problem, models[0])
+        return replace(target, model=models[0])
+    if problem:
+        logger.warning("route %s: %s %s", route, target.url, problem)
+    return target
