@@ -55,12 +55,13 @@ def parse(body: bytes, limits: Limits) -> ChatRequest:
     if options is not None and not isinstance(options, dict):
         raise _wrong("stream_options", "an object", options)
     include_usage = boolean("stream_options.include_usage", (options or {}).get("include_usage"))
+    counted = {"stream_options": {"include_usage": True}} if include_usage else {}
     return ChatRequest(
         model=_model(fields.get("model")),
         messages=_messages(fields, limits),
         stream=boolean("stream", fields.get("stream")),
         include_usage=bool(include_usage),
-        parameters=parameters(fields),
+        parameters=parameters(fields) | counted,
     )
 
 
