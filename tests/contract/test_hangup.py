@@ -41,7 +41,7 @@ async def test_a_hangup_closes_the_upstream(
     for number in range(TIMES):
         async with calling(f"{patient}/chat/completions", {**ASK, "model": model, "stream": stream}) as call:
             request = await upstream.asked(number + 1)
-            if stream and script.steps[0] == "Hel":
+            if stream and "lo" in script.steps:
                 async for event in call.events():
                     if '"content":"lo"' in event.data:
                         break
