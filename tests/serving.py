@@ -87,7 +87,9 @@ class Gateway:
             if self._ready():
                 return
             time.sleep(0.02)
-        raise RuntimeError(f"The gateway is not ready after {within} s. It wrote:\n{self.log}")
+        status = self.process.poll()
+        became = f"is not ready after {within:g} s" if status is None else f"ended with status {status}"
+        raise RuntimeError(f"The gateway {became}. It wrote:\n{self.log}")
 
     def _ready(self) -> bool:
         try:

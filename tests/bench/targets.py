@@ -205,6 +205,21 @@ You answer in one sentence, from what you know.
 """
 
 
+def write_agent(prompts: Path, knowledge: Path) -> None:
+    """Write the file of the agent `bench`, which knows all the collections."""
+    collections = sorted(path.name for path in knowledge.iterdir() if path.is_dir())
+    (prompts / "bench.md").write_text(AGENT.format(collections=", ".join(collections)), encoding="utf-8")
+
+
+def ingest(directory: Path, config: str, var: Path) -> None:
+    """Bring the knowledge that this configuration names into the index under `var`."""
+    file = directory / "ingest.toml"
+    file.write_text(config, encoding="utf-8")
+    command = [sys.executable, "-m", "gateway", "ingest", "--config", str(file)]
+    environ = {"PATH": os.defpath, "GATEWAY_VAR": str(var)}
+    subprocess.run(command, cwd=ROOT, env=environ, check=True, stdout=subprocess.DEVNULL)
+
+
 @contextlib.contextmanager
 def _gateway(place: Place, name: str, prompts: Path, knowledge: Path) -> Iterator[Target]:
     config = place.out / f"{name}.toml"
@@ -214,8 +229,7 @@ def _gateway(place: Place, name: str, prompts: Path, knowledge: Path) -> Iterato
     environ = {"GATEWAY_VAR": str(place.out / "var")}
     command = [sys.executable, "-m", "gateway"]
     if any(knowledge.iterdir()):
-        ingest = [*command, "ingest", "--config", str(config)]
-        subprocess.run(ingest, cwd=ROOT, env={"PATH": os.defpath, **environ}, check=True, stdout=subprocess.DEVNULL)
+        ingest(place.out, text, place.out / "var")
     serve = [*command, "serve", "--config", str(config), "--port", str(port)]
     with process(place.out, name, serve, place.target_core, environ) as pid:
         answers(f"http://127.0.0.1:{port}/readyz", pid, place.out / f"{name}.log")
@@ -236,8 +250,7 @@ def agent(place: Place) -> Iterator[Target]:
     """The gateway with a persona and retrieval over the sample knowledge, before the same upstream."""
     prompts = place.out / "prompts"
     prompts.mkdir(exist_ok=True)
-    collections = sorted(path.name for path in place.knowledge.iterdir() if path.is_dir())
-    (prompts / "bench.md").write_text(AGENT.format(collections=", ".join(collections)), encoding="utf-8")
+    write_agent(prompts, place.knowledge)
     with _gateway(place, "gateway+agent", prompts, place.knowledge) as target:
         url = target.url.replace("/v1/chat", "/agents/bench/v1/chat")
         yield Target(target.name, url, target.pid)
