@@ -74,7 +74,7 @@ def load(
     llm: bool = False,
     gguf: Path | None = None,
 ) -> Settings:
-    """The settings of `text` (None: there is no file) and `environ`; with `llm` or a `gguf`, the local model's route too.
+    """The settings of `text` (None: there is no file) and `environ`; with `llm` or `gguf`, the local model's route too.
 
     Relative paths, written or default, start at `base`: the file's folder, or the working directory where
     there is no file. GATEWAY_VAR starts at the working directory, as any path of the environment does.
