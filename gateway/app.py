@@ -77,11 +77,10 @@ def _lifespan(
         AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]  # untyped in sse-starlette
         async with clients.opened(settings, agents) as opened:
             drain.opened = opened
-            if retrieve is not None:
-                opened = opened._replace(retrieve=retrieve)
+            given = opened if retrieve is None else opened._replace(retrieve=retrieve)
             yield State(
                 settings=settings,
-                brain=brain(settings, agents, opened),
+                brain=brain(settings, agents, given),
                 ended=observe.turn_ended,
                 missing=opened.missing,
                 draining=lambda: drain.begun,

@@ -10,7 +10,7 @@ from gateway.chat import history, lines, query, stream
 from gateway.chat import prompt as prompts
 from gateway.chat.addressee import addressee
 from gateway.chat.request import ChatRequest
-from gateway.errors import GatewayError, InvalidValue, RequestError
+from gateway.errors import InvalidValue, RequestError
 from gateway.settings import Limits
 from gateway.types import (
     Agent,
@@ -107,7 +107,8 @@ async def _opened(prompt: Prompt, stages: Sequence[Stage], turn: Turn, brain: Br
         opened = await brain.complete(turn.route, prompt)
     except RequestError:
         raise
-    except Exception as caught:  # noqa: BLE001 a bug of ours must not be silence either
+    except Exception as caught:
+        # A bug of ours must not be silence either.
         error = stream.understood(caught, turn.id)
         if not apology:
             raise error from caught

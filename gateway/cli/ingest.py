@@ -13,9 +13,7 @@ from gateway.settings import Settings
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Its arguments."""
-    parser.add_argument(
-        "collections", metavar="COLLECTION", nargs="*", help="folders in knowledge/; none: all"
-    )
+    parser.add_argument("collections", metavar="COLLECTION", nargs="*", help="folders in knowledge/; none: all")
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument(
         "--rollback",
@@ -99,9 +97,7 @@ def _list(settings: Settings, named: list[str]) -> int:
     for collection in named or there:
         shelf = versions.shelf(settings.var, collection)
         if not shelf.sealed():
-            raise KnowledgeError(
-                f"{collection}: there are no versions of it; there are: {', '.join(there) or 'none'}"
-            )
+            raise KnowledgeError(f"{collection}: there are no versions of it; there are: {', '.join(there) or 'none'}")
         for name in shelf.sealed():
             version = shelf.version(name)
             mark = "*" if name == shelf.current() else " "

@@ -20,7 +20,6 @@ from gateway.http.state import State
 from gateway.http.streamed import Streamed
 from gateway.types import Outcome, Turn
 
-
 SDK = "x-stainless-lang"
 """The official OpenAI SDKs send it, and leave `stream` out exactly where they expect one JSON object."""
 

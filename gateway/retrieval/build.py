@@ -131,9 +131,7 @@ def main() -> int:
     opened: list[embed.Embedder] = []
 
     def embed_passages(texts: Sequence[str]) -> Iterator[tuple[list[int], Vectors]]:
-        opened.extend(
-            [] if opened else [embed.Embedder(model.convert(Path(job.var)), threads=os.cpu_count() or 1)]
-        )
+        opened.extend([] if opened else [embed.Embedder(model.convert(Path(job.var)), threads=os.cpu_count() or 1)])
         return opened[0].passages(texts)
 
     if not embed.directory(Path(job.var)).is_dir():

@@ -41,9 +41,7 @@ def write(path: Path, version: Version, passages: Sequence[Passage], vectors: Ve
     """Fill the directory of a version that is being built."""
     with (path / PASSAGES).open("w", encoding="utf-8") as file:
         for passage in passages:
-            line = {
-                name: value for name, value in asdict(passage).items() if name not in ("score", "similarity")
-            }
+            line = {name: value for name, value in asdict(passage).items() if name not in ("score", "similarity")}
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
     np.save(path / VECTORS, vectors)
     lexical.build([titled(passage) for passage in passages], version.language, path / LEXICAL)
@@ -61,7 +59,5 @@ def load(path: Path, version: Version) -> Contents:
     except (OSError, ValueError, TypeError) as error:
         raise KnowledgeError(f"{path}: cannot be read: {error}") from error
     if len(passages) != version.passages or vectors.shape != (version.passages, version.dimension):
-        raise KnowledgeError(
-            f"{path}: holds {len(passages)} passages, its description says {version.passages}"
-        )
+        raise KnowledgeError(f"{path}: holds {len(passages)} passages, its description says {version.passages}")
     return Contents(version, passages, vectors, words, dense.load(path / CHROMA, version))

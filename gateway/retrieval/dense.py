@@ -12,7 +12,7 @@ from pathlib import Path
 
 import chromadb
 import numpy as np
-from chromadb.api import ClientAPI
+from chromadb.api.client import Client
 from chromadb.api.models.Collection import Collection
 from chromadb.config import Settings
 from chromadb.errors import ChromaError
@@ -26,9 +26,11 @@ BATCH = 1000
 """Rows added at once; Chroma takes 5461 at most."""
 
 
-def client(path: Path) -> ClientAPI:
+def client(path: Path) -> Client:
     """The store in a directory."""
-    return chromadb.PersistentClient(path=str(path), settings=Settings(anonymized_telemetry=False))
+    store = chromadb.PersistentClient(path=str(path), settings=Settings(anonymized_telemetry=False))
+    assert isinstance(store, Client)
+    return store
 
 
 def name_of(version: Version) -> str:
@@ -39,7 +41,7 @@ def name_of(version: Version) -> str:
 class Dense:
     """A version's vectors, opened for reading."""
 
-    def __init__(self, store: ClientAPI, collection: Collection) -> None:
+    def __init__(self, store: Client, collection: Collection) -> None:
         self._store = store
         self._collection = collection
 
@@ -73,9 +75,7 @@ def write(path: Path, version: Version, passages: Sequence[Passage], vectors: Ve
                 ids=[str(start + number) for number in range(len(some))],
                 embeddings=vectors[start : start + BATCH],
                 documents=[passage.text for passage in some],
-                metadatas=[
-                    {"id": passage.id, "source": passage.source, "title": passage.title} for passage in some
-                ],
+                metadatas=[{"id": passage.id, "source": passage.source, "title": passage.title} for passage in some],
             )
     except ChromaError as error:
         raise KnowledgeError(f"{path}: cannot be written: {error}") from error
@@ -89,16 +89,14 @@ def load(path: Path, version: Version) -> Dense:
     store = client(path)
     try:
         collection = store.get_collection(name_of(version), embedding_function=None)
-        made = collection.metadata or {}
-        if (made.get("model"), made.get("dimension")) != (version.model, version.dimension):
-            raise KnowledgeError(f"{path}: was made with {made}, its version says {version.model}")
-        return Dense(store, collection)
     except ChromaError as error:
         store.close()
         raise KnowledgeError(f"{path}: cannot be opened: {error}") from error
-    except KnowledgeError:
+    made = collection.metadata or {}
+    if (made.get("model"), made.get("dimension")) != (version.model, version.dimension):
         store.close()
-        raise
+        raise KnowledgeError(f"{path}: was made with {made}, its version says {version.model}")
+    return Dense(store, collection)
 
 
 def unreachable(dense: Dense, vectors: Vectors) -> list[int]:

@@ -73,9 +73,7 @@ class Embedder:
         options.inter_op_num_threads = 1
         options.enable_cpu_mem_arena = False  # with batches of all lengths the arena only grows
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads burn no CPU
-        self._session = onnxruntime.InferenceSession(
-            str(path / ENCODER), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = onnxruntime.InferenceSession(str(path / ENCODER), options, providers=["CPUExecutionProvider"])
 
     def query(self, text: str) -> Vectors:
         """The vector of what is looked for: one row."""

@@ -81,9 +81,7 @@ def collections(knowledge: Path) -> list[str]:
     """The folders of `knowledge`, which are its collections."""
     if not knowledge.is_dir():
         return []
-    return sorted(
-        path.name for path in knowledge.iterdir() if path.is_dir() and not path.name.startswith(".")
-    )
+    return sorted(path.name for path in knowledge.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 def ingest(job: Job) -> Iterator[Event]:
@@ -92,18 +90,14 @@ def ingest(job: Job) -> Iterator[Event]:
     there = collections(knowledge)
     asked = list(dict.fromkeys(job.collections or there))
     if not asked:
-        yield Fault(
-            str(knowledge), 0, "", "holds no collection: put Markdown or text files into a folder in it"
-        )
+        yield Fault(str(knowledge), 0, "", "holds no collection: put Markdown or text files into a folder in it")
     changed = []
     for name in asked:
         if name not in there:
             known = ", ".join(there) or "none"
             yield Fault(str(knowledge / name), 0, "", f"is no folder; collections are: {known}")
         elif not versions.NAME.fullmatch(name):
-            yield Fault(
-                str(knowledge / name), 0, "", "is no name for a collection: 3 to 64 of A-Z a-z 0-9 . _ -"
-            )
+            yield Fault(str(knowledge / name), 0, "", "is no name for a collection: 3 to 64 of A-Z a-z 0-9 . _ -")
         else:
             found = _unchanged(job, name)
             if isinstance(found, Done | Fault):
@@ -162,9 +156,7 @@ def _built(job: Job) -> Iterator[Event]:
         code = child.wait()
     if code:
         how = f"died of {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
-        yield Fault(
-            job.var, 0, "", f"the process that builds versions {how}; what was served is served still"
-        )
+        yield Fault(job.var, 0, "", f"the process that builds versions {how}; what was served is served still")
 
 
 def rollback(var: Path, collection: str, name: str = "") -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bm25s
 import numpy as np
-import regex
+import regex  # type: ignore[import-untyped]
 import Stemmer
 from bm25s import stopwords
 
@@ -43,7 +43,7 @@ FUNCTION_WORDS = {
     "pl": "i w na się nie jest że z do to od jak oraz przez są",
     "pt": "o a os de que e não em um uma para com do da é",
     "ro": "și de la în este nu cu pe un o care pentru din sunt mai",
-    "ru": "и в не на что с по это как но он из у за от",
+    "ru": "не на что по это как но он из за от для был также так",
     "sv": "och är det inte till av på som med den också om från eller ett",
     "tr": "ve bir bu da için ile de daha çok olarak gibi en var ne olan",
 }
@@ -63,7 +63,7 @@ CONTINUING = {
     "cs": "a ale také", "da": "og men også", "de": "und aber auch oder", "en": "and but also or what_about how_about",
     "es": "y pero también o", "fi": "ja mutta entä", "fr": "et mais aussi ou", "hu": "és de", "it": "e ma anche o",
     "nl": "en maar ook of", "no": "og men også", "pl": "a i ale też", "pt": "e mas também ou", "ro": "și dar iar",
-    "ru": "и а но", "sv": "och men också", "tr": "ve ama peki",
+    "ru": "и но также", "sv": "och men också", "tr": "ve ama peki",
 }  # fmt: skip
 """Words that a question begins with when it goes on from the one before."""
 CERTAIN = 0.12

@@ -15,14 +15,16 @@ import tempfile
 from collections.abc import Mapping
 from hashlib import file_digest
 from importlib.metadata import distribution
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from gateway.errors import KnowledgeError
 from gateway.retrieval import embed
@@ -96,9 +98,7 @@ def _write(data: mmap.mmap, target: Path, work: Path) -> None:
     plain = work / "encoder.onnx"
     onnx.save(_graph(weights), str(plain))
     # Seven bits of eight: without VNNI a CPU adds pairs of products in 16 bits and would overflow.
-    quantize_dynamic(
-        plain, target / embed.ENCODER, per_channel=True, reduce_range=True, weight_type=QuantType.QInt8
-    )
+    quantize_dynamic(plain, target / embed.ENCODER, per_channel=True, reduce_range=True, weight_type=QuantType.QInt8)
 
 
 def _vocabulary(data: mmap.mmap) -> tuple[list[str], list[float], int]:
@@ -114,10 +114,8 @@ def _vocabulary(data: mmap.mmap) -> tuple[list[str], list[float], int]:
     offset += 4 * count
     blob = data[offset : offset + size]
     offset += size
-    pieces = [blob[a:b].decode("utf-8") for a, b in zip(bounds, bounds[1:], strict=False)]
-    _, size = struct.unpack_from(
-        "<iI", data, offset
-    )  # the table of characters: nmt_nfkc, which tokenizers has
+    pieces = [blob[a:b].decode("utf-8") for a, b in pairwise(bounds)]
+    _, size = struct.unpack_from("<iI", data, offset)  # the table of characters: nmt_nfkc, which tokenizers has
     return pieces, scores, offset + 8 + size
 
 
@@ -167,7 +165,7 @@ class _Graph:
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value, dtype=dtype), name))
         return name
 
-    def add(self, kind: str, *inputs: str, **attributes: object) -> str:
+    def add(self, kind: str, *inputs: str, **attributes: Any) -> str:
         name = f"{kind}{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, list(inputs), [name], name=name, **attributes))
         return name
@@ -231,8 +229,7 @@ def _layer(g: _Graph, weights: Mapping[str, Array], name: str, x: str, hidden: s
     g.nodes.append(helper.make_node("Split", [together, "thirds"], parts, axis=-1))
     turned = ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3])
     q, k, v = (
-        g.add("Transpose", g.add("Reshape", part, "split"), perm=perm)
-        for part, perm in zip(parts, turned, strict=True)
+        g.add("Transpose", g.add("Reshape", part, "split"), perm=perm) for part, perm in zip(parts, turned, strict=True)
     )
     attention = g.add("Softmax", g.add("Add", g.add("MatMul", q, k), hidden), axis=-1)
     seen = g.add("Reshape", g.add("Transpose", g.add("MatMul", attention, v), perm=[0, 2, 1, 3]), "joined")

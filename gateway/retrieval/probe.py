@@ -20,9 +20,7 @@ def probe(path: Path) -> None:
         opened.close()
     if lost:
         named = ", ".join(opened.passages[place].id for place in lost[:3])
-        raise KnowledgeError(
-            f"{len(lost)} of {version.passages} passages are not found by their own vector: {named}"
-        )
+        raise KnowledgeError(f"{len(lost)} of {version.passages} passages are not found by their own vector: {named}")
 
 
 def main() -> int:

@@ -46,32 +46,36 @@ class Serving:
 def opened_version(var: Path, collection: str) -> Serving:
     """The collection's current version; where it is damaged, the one before it, and the log says so."""
     shelf = versions.shelf(var, collection)
-    problems = []
+    problems: list[str] = []
     for name in shelf.candidates():
-        path = shelf.path / name
         try:
-            lock = versions.held(path)
-        except OSError as error:
-            problems.append(f"{name}: {error}")
-            continue
-        try:
-            version = shelf.version(name)
-            if (version.model, version.dimension) != (versions.MODEL, versions.DIMENSION):
-                raise KnowledgeError(f"was made with {version.model}, this gateway has {versions.MODEL}")
-            problem = trial.fault(path)
-            if problem:
-                raise KnowledgeError(problem)
-            found = Serving(contents.load(path, version), lock)
+            found = _opened(shelf, name)
         except KnowledgeError as error:
-            lock.close()
             problems.append(f"{name}: {error.message}")
             continue
         if problems:
-            log.warning(
-                "collection %s: an older version, %s, is served: %s", collection, name, "; ".join(problems)
-            )
+            log.warning("collection %s: an older version, %s, is served: %s", collection, name, "; ".join(problems))
         return found
     raise KnowledgeError("; ".join(problems) or "was never ingested: run `gateway ingest`")
+
+
+def _opened(shelf: versions.Shelf, name: str) -> Serving:
+    path = shelf.path / name
+    try:
+        lock = versions.held(path)
+    except OSError as error:
+        raise KnowledgeError(str(error)) from error
+    try:
+        version = shelf.version(name)
+        problem = trial.fault(path)
+        if (version.model, version.dimension) != (versions.MODEL, versions.DIMENSION):
+            problem = f"was made with {version.model}, this gateway has {versions.MODEL}: run `gateway ingest`"
+        if not problem:
+            return Serving(contents.load(path, version), lock)
+    except KnowledgeError as error:
+        problem = error.message
+    lock.close()
+    raise KnowledgeError(problem)
 
 
 @dataclass(eq=False)
@@ -98,9 +102,7 @@ class Retriever:
         if not collections or not query.question.strip():
             return Retrieved()
         found = [self._serving[name] for name in dict.fromkeys(collections) if name in self._serving]
-        if not found:
-            return Retrieved(outcome="none", reason="unavailable")
-        if self.embed_query is None:
+        if not found or self.embed_query is None:
             return self._lexical(found, query, retrieval, "unavailable")
         if self._busy >= self.threads + self.waiting:
             return self._lexical(found, query, retrieval, "queue")
@@ -115,20 +117,16 @@ class Retriever:
         partly = len(found) < len(set(collections))
         return Retrieved(passages, "hybrid", "unavailable" if partly else "")
 
-    def _search(
-        self, found: Sequence[contents.Contents], query: Query, retrieval: Retrieval
-    ) -> tuple[Passage, ...]:
+    def _search(self, found: Sequence[contents.Contents], query: Query, retrieval: Retrieval) -> tuple[Passage, ...]:
         """In a thread.
         Whatever a native library throws (a Rust panic is no Exception) becomes a KnowledgeError."""
         assert self.embed_query is not None
         try:
             return search.search(found, query, retrieval, self.embed_query(search.text(query, found)))
-        except BaseException as error:  # noqa: BLE001 (the edge of the thread: a turn never fails for a search)
+        except BaseException as error:
             raise KnowledgeError(f"{type(error).__name__}: {error}") from error
 
-    def _begin(
-        self, found: Sequence[Serving], task: Callable[[], tuple[Passage, ...]]
-    ) -> Future[tuple[Passage, ...]]:
+    def _begin(self, found: Sequence[Serving], task: Callable[[], tuple[Passage, ...]]) -> Future[tuple[Passage, ...]]:
         """Hand the task to the pool.
         Its place is taken until it ends, or until it is cancelled before it began."""
         loop = asyncio.get_running_loop()
@@ -214,9 +212,7 @@ async def opened(
     """Open these collections, warmed up. `embed_query` takes the place of the model."""
     knowledge = settings.knowledge
     made = embed_query or await asyncio.to_thread(_embedder, settings.var)
-    retriever = Retriever(
-        settings.var, knowledge.threads, knowledge.waiting, made, tuple(dict.fromkeys(collections))
-    )
+    retriever = Retriever(settings.var, knowledge.threads, knowledge.waiting, made, tuple(dict.fromkeys(collections)))
     try:
         await retriever.reload()
         await retriever.warm()

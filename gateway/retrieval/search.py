@@ -36,8 +36,7 @@ def leans(query: Query, languages: Iterable[str]) -> bool:
     """Whether the question leans on the turn before it:
     it begins with "and" or has next to no words of its own."""
     return bool(query.context) and any(
-        lexical.continues(query.question, language)
-        or len(lexical.content(query.question, language)) <= FEW_WORDS
+        lexical.continues(query.question, language) or len(lexical.content(query.question, language)) <= FEW_WORDS
         for language in set(languages)
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import regex
+import regex  # type: ignore[import-untyped]
 from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
 from gateway.errors import Fault
@@ -71,14 +71,17 @@ def decoded(path: Path, content: bytes) -> str | Fault:
 def clean(text: str) -> str:
     """One form of newline, composed letters, no unseen characters."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return UNSEEN.sub("", unicodedata.normalize("NFC", text))
+    seen: str = UNSEEN.sub("", unicodedata.normalize("NFC", text))
+    return seen
 
 
 def passages(collection: str, source: str, text: str, characters: int) -> list[Passage]:
     """The passages of a cleaned text, in order, at most so many characters each."""
     stem = Path(source).stem.replace("-", " ").replace("_", " ")
     if Path(source).suffix.lower() in TEXT:
-        pieces = [((stem,), piece) for piece in TextSplitter(characters).chunks(text)]
+        pieces: list[tuple[tuple[str, ...], str]] = [
+            ((stem,), piece) for piece in TextSplitter(characters).chunks(text)
+        ]
     else:
         pieces = list(_markdown(text, stem, characters))
     return [
