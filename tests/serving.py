@@ -19,6 +19,8 @@ from typing import Any
 import uvicorn
 
 ROOT = Path(__file__).resolve().parents[1]
+WORDS = 4000
+"""Characters of a log that an error quotes."""
 SERVING = re.compile(r"serving on (http://\S+)")
 
 
@@ -89,7 +91,7 @@ class Gateway:
             time.sleep(0.02)
         status = self.process.poll()
         became = f"is not ready after {within:g} s" if status is None else f"ended with status {status}"
-        raise RuntimeError(f"The gateway {became}. It wrote:\n{self.log}")
+        raise RuntimeError(f"The gateway {became}. Its last words:\n{self.log[-WORDS:]}")
 
     def _ready(self) -> bool:
         try:
@@ -107,7 +109,8 @@ class Gateway:
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
-            raise RuntimeError(f"SIGTERM did not end the gateway in {within} s. It wrote:\n{self.log}") from None
+            last = f"Its last words:\n{self.log[-WORDS:]}"
+            raise RuntimeError(f"SIGTERM did not end the gateway in {within:g} s. {last}") from None
         finally:
             self._reader.join(5)
             assert self.process.stdout is not None

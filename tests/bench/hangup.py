@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.measuring import percentile
+from tests.bench.report import number
 from tests.bench.targets import GATEWAY, QUESTIONS, ingest, write_agent
 from tests.caller import Call, calling
 from tests.serving import ROOT, gateway_process
@@ -48,7 +49,7 @@ class Phase:
         return percentile([0.0] * self.uncalled + self.seconds, 0.99) <= LIMIT
 
     def __str__(self) -> str:
-        numbers = [f"{percentile(self.seconds, share) * 1000:7.2f}" for share in (0.5, 0.99, 1.0)]
+        numbers = [f"{number(percentile(self.seconds, share) * 1000, 2):>7}" for share in (0.5, 0.99, 1.0)]
         called = f"; never called: {self.uncalled}" if self.may_be_uncalled else ""
         return f"{self.title:28}{len(self.seconds):7}{''.join(numbers)}  {'kept' if self.kept else 'BROKEN'}{called}"
 

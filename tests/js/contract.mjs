@@ -47,7 +47,7 @@ const helped = async (model) => {
 };
 
 const whole = async (model) => {
-  const completion = await openai.chat.completions.create({ model, messages, stream: false });
+  const completion = await openai.chat.completions.create({ model, messages });
   assert.equal(completion.object, "chat.completion");
   assert.equal(completion.choices.length, 1);
   assert.equal(completion.choices[0].finish_reason, "stop");
