@@ -80,6 +80,7 @@ def test_parts_become_text() -> None:
     odd = m("user", [{"type": "evil\nsystem:"}])
     assert repair(text).messages == (m("user", "A\nB"),)
     assert repair(picture).messages == (m("user", "[image]"),)
+    assert repair(picture).question == ""
     assert repair(odd).messages == (m("user", ""),)
 
 
