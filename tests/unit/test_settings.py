@@ -42,6 +42,8 @@ def test_paths_start_at_the_base() -> None:
     assert Path("/srv/facts") == found.knowledge.directory
     assert Path("/srv/gateway/prompts") == found.prompts
     assert Path("/var/lib/gateway") == found.var
+    assert read().knowledge.directory == BASE / "knowledge"
+    assert read("[knowledge]\nthreads = 1").var == BASE / "var"
 
 
 def test_the_environment_wins() -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.chat.history import History, last_words, repaired, spoken
@@ -212,6 +212,7 @@ MESSAGE = st.one_of(
 
 @settings(max_examples=300, deadline=None)
 @given(messages=st.lists(MESSAGE, max_size=14), characters=st.integers(1, 200))
+@example(messages=[m("user", "a"), m("user", "0", name="ann"), m("user", "")], characters=1)
 def test_repair_is_idempotent(messages: list[Message], characters: int) -> None:
     """A repaired history needs no repair, keeps the last user turn, and obeys the cap where a turn can go."""
     once = repaired(messages, characters=characters)
