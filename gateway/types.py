@@ -162,7 +162,10 @@ class Opened(NamedTuple):
     """A completion whose first useful chunk is there."""
 
     target: str
+    """`name/model` of the target that speaks."""
     chunks: Chunks
+    aclose: Callable[[], Awaitable[None]]
+    """Close the upstream. Closing `chunks` does it too once they were begun; a generator that never ran cannot."""
 
 
 Ask: TypeAlias = Callable[[Prompt], Chunks]
@@ -183,6 +186,8 @@ class Turn:
     """The request's id, `x-request-id`."""
     started: float
     """Seconds since the epoch."""
+    began: float
+    """The same moment on the monotonic clock."""
     agent: str = ""
     route: str = ""
     model: str = ""
@@ -197,7 +202,8 @@ class Turn:
     phase: str = "request"
     """How far it got: request, retrieve, open, stream, done."""
     timings: dict[str, float] = field(default_factory=dict)
-    """Milliseconds by step: parse, retrieve, first_token, total."""
+    """Milliseconds: of the steps parse, retrieve and upstream (until its first useful chunk); from the turn's beginning
+    until the first text went out (ttft) and until its end (total)."""
     retrieved: Retrieved = Retrieved()
     finish_reason: str = ""
     chunks: int = 0

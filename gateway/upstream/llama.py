@@ -42,19 +42,13 @@ def parameters(arguments: argparse.Namespace) -> xllamacpp.CommonParams:
 
 def options() -> argparse.ArgumentParser:
     """What the program takes."""
-    parser = argparse.ArgumentParser(
-        prog="gateway.upstream.llama", description="Serve a GGUF model on 127.0.0.1."
-    )
+    parser = argparse.ArgumentParser(prog="gateway.upstream.llama", description="Serve a GGUF model on 127.0.0.1.")
     parser.add_argument("--model", type=Path, required=True, help="the GGUF file")
     parser.add_argument("--port", type=int, required=True, help="on 127.0.0.1")
     parser.add_argument("--context", type=int, default=8192, help="tokens of prompts and answers, in all")
     parser.add_argument("--parallel", type=int, default=2, help="requests served at once")
-    parser.add_argument(
-        "--threads", type=int, default=0, help="CPU threads; 0: as many as the engine finds fit"
-    )
-    parser.add_argument(
-        "--tokens", type=int, default=512, help="longest answer where the request sets no limit"
-    )
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: as many as the engine finds fit")
+    parser.add_argument("--tokens", type=int, default=512, help="longest answer where the request sets no limit")
     parser.add_argument("--temperature", type=float, default=0.2, help="where the request sets none")
     parser.add_argument("--cache", type=int, default=256, help="MiB of memory for prompts seen before")
     return parser

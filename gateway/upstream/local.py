@@ -37,14 +37,10 @@ def model_file(gguf: Path | None = None, *, engine: str = ENGINE, package: str =
     """`gguf`, or the model that the `llm` extra brings. Raises ConfigurationError with every fault."""
     faults = []
     if importlib.util.find_spec(engine) is None:
-        faults.append(
-            Fault("llm", 0, "", f"{engine} is not installed; `make run LLM=1` installs and starts it")
-        )
+        faults.append(Fault("llm", 0, "", f"{engine} is not installed; `make run LLM=1` installs and starts it"))
     found = gguf or _packaged(package)
     if found is None:
-        problem = (
-            f"{package} is not installed; `make run LLM=1` installs it, and GGUF=path names another model"
-        )
+        problem = f"{package} is not installed; `make run LLM=1` installs it, and GGUF=path names another model"
         faults.append(Fault("llm", 0, "", problem))
     elif unreadable := _unreadable(found):
         faults.append(Fault(str(found), 0, "", unreadable))
@@ -69,11 +65,7 @@ def _unreadable(path: Path) -> str:
             magic = file.read(len(_GGUF_MAGIC))
     except OSError as error:
         return f"cannot be read ({error.strerror}); GGUF=path names a model file that llama.cpp can load"
-    return (
-        ""
-        if magic == _GGUF_MAGIC
-        else "is no GGUF file; GGUF=path names a model file that llama.cpp can load"
-    )
+    return "" if magic == _GGUF_MAGIC else "is no GGUF file; GGUF=path names a model file that llama.cpp can load"
 
 
 def child(

@@ -102,9 +102,7 @@ async def test_restarts_back_off(tmp_path: Path, caplog: pytest.LogCaptureFixtur
         "import pathlib, sys, time; p = pathlib.Path(sys.argv[1]); "
         "again = p.exists(); p.write_text('x'); time.sleep(0.1); sys.exit('no luck' if again else 0)"
     )
-    child = replace(
-        sleeper(file), argv=python(code, file), health=first_only(), backoff=0.02, backoff_limit=0.08
-    )
+    child = replace(sleeper(file), argv=python(code, file), health=first_only(), backoff=0.02, backoff_limit=0.08)
     with caplog.at_level(logging.WARNING, "gateway.processes"):
         async with supervised(child) as process:
             await until(lambda: process.restarts == 3)
@@ -154,9 +152,7 @@ async def test_stop_is_sigterm_first(tmp_path: Path) -> None:
 async def test_stop_is_sigkill_at_last(tmp_path: Path) -> None:
     """A child that ignores SIGTERM is killed after `stop_timeout`."""
     file = tmp_path / "pid"
-    code = (
-        "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + WRITES_ITS_PID + "time.sleep(60)"
-    )
+    code = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + WRITES_ITS_PID + "time.sleep(60)"
     child = Child("stubborn", python(code, file), written(file), stop_timeout=0.3)
     async with supervised(child):
         pid = int(file.read_text())
@@ -196,9 +192,7 @@ async def test_child_that_never_serves_is_stopped(tmp_path: Path) -> None:
 async def test_output_is_logged_line_by_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Both output streams become log lines under the child's name, at the level asked for."""
     file = tmp_path / "pid"
-    said = (
-        "print('out', flush=True); print('err', file=sys.stderr, flush=True); print('é' * 9000, flush=True); "
-    )
+    said = "print('out', flush=True); print('err', file=sys.stderr, flush=True); print('é' * 9000, flush=True); "
     argv = python("import sys; " + said + WRITES_ITS_PID + "time.sleep(60)", file)
     with caplog.at_level(logging.DEBUG, "gateway.processes"):
         async with supervised(Child("speaker", argv, written(file), level=logging.DEBUG)):
@@ -247,9 +241,7 @@ async def test_child_and_grandchild_die_with_a_parent_that_is_sigkilled(tmp_path
     """However the gateway ends, within a second nothing of what it started runs."""
     child, grandchild = tmp_path / "child", tmp_path / "grandchild"
     inner = WRITES_ITS_PID + "time.sleep(60)"
-    outer = (
-        f"import subprocess; subprocess.Popen([sys.executable, '-c', {inner!r}, sys.argv[2]]); time.sleep(60)"
-    )
+    outer = f"import subprocess; subprocess.Popen([sys.executable, '-c', {inner!r}, sys.argv[2]]); time.sleep(60)"
     script = tmp_path / "parent.py"
     script.write_text(
         textwrap.dedent(f"""

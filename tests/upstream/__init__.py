@@ -1,1 +1,48 @@
-"""Tests."""
+"""The scripted upstream: an OpenAI-compatible server whose chunks, pauses, cuts and statuses are data."""
+
+from tests.upstream.script import (
+    Answer,
+    Comment,
+    Cut,
+    Delta,
+    Done,
+    End,
+    Event,
+    Finish,
+    Hang,
+    Pause,
+    Reasoning,
+    Reset,
+    Role,
+    Script,
+    ToolCall,
+    Usage,
+    completion,
+    error,
+)
+from tests.upstream.server import Request, Upstream, in_turn, scripted
+
+__all__ = [
+    "Answer",
+    "Comment",
+    "Cut",
+    "Delta",
+    "Done",
+    "End",
+    "Event",
+    "Finish",
+    "Hang",
+    "Pause",
+    "Reasoning",
+    "Request",
+    "Reset",
+    "Role",
+    "Script",
+    "ToolCall",
+    "Upstream",
+    "Usage",
+    "completion",
+    "error",
+    "in_turn",
+    "scripted",
+]

@@ -1,4 +1,4 @@
-"""Frozen values, and `load`, which makes them from a TOML file and the environment.
+"""The frozen values of the settings, and their defaults.
 
 `deploy/gateway.toml` documents every key; a test holds it equal to the defaults below.
 Durations are seconds, sizes bytes, unless a name says otherwise.
@@ -20,7 +20,7 @@ class Server:
     write_timeout: float = 5.0
     """A caller that does not read for so long is hung up on."""
     drain_timeout: float = 25.0
-    """After SIGTERM, running streams have so long to end by themselves; then they are ended with a proper finish."""
+    """After SIGTERM, running streams have so long to end by themselves; then they get a proper finish."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,8 @@ class Settings:
     log: Log = Log()
     routes: Mapping[str, Route] = field(default_factory=dict)
     default_route: str = ""
-    """The route of agents that name none. Empty: `openai` with OPENAI_API_KEY, else `llm` if asked for, else `extractive`."""
+    """The route of agents that name none. Empty: `llm` if asked for on the command line, else `openai` with
+    OPENAI_API_KEY, else `extractive`."""
     default_agent: str = ""
     """Who answers where `model` names nobody. Empty: a lone agent does."""
     prompts: Path = Path("prompts")

@@ -1,0 +1,75 @@
+"""argv and environment into settings and a command: the only reader of the environment.
+
+The command's module is imported by name from a literal table, so that one command does not pay for another's libraries.
+"""
+
+import argparse
+import os
+import sys
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+
+from gateway import observe
+from gateway.errors import ConfigurationError, Fault, GatewayError
+from gateway.settings import Settings, load
+
+COMMANDS = {
+    "serve": "answer POST /chat/completions",
+    "ingest": "bring knowledge/ into the index",
+    "eval": "ask the golden questions and count what was found",
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line. Only the named command's module is imported."""
+    root = argparse.ArgumentParser(prog="gateway", description="The brain behind a Simli face.")
+    root.add_argument("--version", action="version", version=f"gateway {version('simli-gateway')}")
+    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    named = next((argument for argument in sys.argv[1:] if argument in COMMANDS), None)
+    for name, purpose in COMMANDS.items():
+        command = commands.add_parser(name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}.")
+        command.add_argument("--config", metavar="FILE", type=Path, help="settings (TOML); or GATEWAY_CONFIG")
+        if name == named:
+            import_module(f"gateway.cli.{name}").add(command)
+    return root
+
+
+def settings_for(arguments: argparse.Namespace) -> Settings:
+    """Read the settings file, if one is named, and the environment. Raises ConfigurationError with every fault."""
+    named = arguments.config or os.environ.get("GATEWAY_CONFIG") or None
+    options = {name: getattr(arguments, name) for name in ("llm", "gguf") if hasattr(arguments, name)}
+    if named is None:
+        return load(None, "settings", os.environ, base=Path(), **options)
+    path = Path(named)
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError([Fault(str(path), 0, "", f"cannot be read: {error}")]) from None
+    return load(text, str(path), os.environ, base=path.parent, **options)
+
+
+def main() -> int:
+    """Run one command; its exit code is the process's."""
+    arguments = parser().parse_args()
+    try:
+        settings = settings_for(arguments)
+        observe.configure(settings.log.format)
+        return int(import_module(f"gateway.cli.{arguments.command}").run(arguments, settings))
+    except ConfigurationError as error:
+        print(*error.faults, sep="\n", file=sys.stderr)
+        count = len(error.faults)
+        print(
+            f"gateway: {count} fault{'s' if count != 1 else ''} in the configuration; nothing was started",
+            file=sys.stderr,
+        )
+        return error.exit_code
+    except GatewayError as error:
+        print(f"gateway: {error.message}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,129 @@
+"""`gateway serve`: the server, what it says when it is up, and its end."""
+
+import argparse
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import uvicorn
+
+from gateway import clients
+from gateway.app import Drain, create_app
+from gateway.errors import ConfigurationError, Fault
+from gateway.settings import Settings, Target
+from gateway.types import Agent
+
+logger = logging.getLogger("gateway")
+
+POLL = 0.05
+"""Seconds between two looks at uvicorn's flags: it has no other sign of a signal than `should_exit`."""
+LAST_WORDS = 5
+"""Seconds that ended streams have to send their last event, before uvicorn cuts what is left."""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The command's own options."""
+    parser.add_argument("--host", help="address to listen on (HOST, 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port to listen on (PORT, 8000); 0: a free one")
+    parser.add_argument("--llm", action="store_true", help="answer with the packaged local model")
+    parser.add_argument("--gguf", type=Path, metavar="PATH", help="answer with this local model")
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Serve until SIGTERM or Ctrl-C. Returns 0 for a proper end."""
+    host = arguments.host or settings.server.host
+    port = settings.server.port if arguments.port is None else arguments.port
+    settings = replace(settings, server=replace(settings.server, host=host, port=port))
+    agents = clients.agents(settings)
+    listening = bound(host, port)
+    drain = Drain()
+    server = uvicorn.Server(config(settings, agents, drain))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn raises a captured signal again at its end, with the handler that it found: a proper end is no failure.
+        signal.signal(number, lambda *_: None)
+    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+        return runner.run(served(server, drain, listening, settings, agents))
+
+
+def config(settings: Settings, agents: Mapping[str, Agent], drain: Drain) -> uvicorn.Config:
+    """How uvicorn is run: its own log lines off, its grace longer than ours."""
+    return uvicorn.Config(
+        create_app(settings, agents, drain),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="on",
+        ws="none",
+        http="httptools",
+        loop="auto",
+        backlog=2048,
+        timeout_keep_alive=75,  # above the 60 s that load balancers keep a connection
+        timeout_graceful_shutdown=int(settings.server.drain_timeout) + LAST_WORDS,
+    )
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """Bind before anything is opened, so that a taken port is the first thing said."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        problem = f"{host} port {port} cannot be listened on ({error.strerror}); PORT chooses another"
+        raise ConfigurationError([Fault("settings", 0, "server.port", problem)]) from None
+    return listening
+
+
+async def served(
+    server: uvicorn.Server,
+    drain: Drain,
+    listening: socket.socket,
+    settings: Settings,
+    agents: Mapping[str, Agent],
+) -> int:
+    """Run uvicorn. On a signal: readiness first, running streams to their end or, past the time, to a proper one."""
+    host, port = listening.getsockname()[:2]
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    announced = False
+    while not serving.done() and not server.should_exit:
+        await asyncio.wait({serving}, timeout=POLL)
+        if server.started and not announced:
+            announced = True
+            announce(f"http://{f'[{host}]' if ':' in host else host}:{port}", settings, agents)
+    if not serving.done():
+        if not server.started:
+            serving.cancel()  # still opening: there is nothing to drain
+        drain.begin()
+        await asyncio.wait({serving}, timeout=settings.server.drain_timeout)
+        drain.end_streams()
+    await asyncio.wait({serving})
+    if serving.cancelled():
+        return 0
+    serving.result()
+    return 0
+
+
+def announce(url: str, settings: Settings, agents: Mapping[str, Agent]) -> None:
+    """Say on standard output who answers, by what, and where: the line that scripts wait for is the last one."""
+    width = max(map(len, agents), default=0)
+    for agent in agents.values():
+        print(f"  {agent.name:<{width}}  {agent.language:<5}  {agent.description}")
+    route = settings.default_route
+    targets = settings.routes[route].targets if route in settings.routes else ()
+    print(f"answered by {route}: {'; then '.join(map(described, targets)) or 'nothing'}")
+    print(f"serving on {url}", flush=True)
+
+
+def described(target: Target) -> str:
+    """One target in one line."""
+    if target.embedded == "extractive":
+        return "the best sentences of the knowledge, no language model (OPENAI_API_KEY or LLM=1 brings one)"
+    if target.embedded == "llm":
+        return f"a local language model, {Path(target.model).name or 'SmolLM2 135M'}"
+    return f"{target.model or 'the model asked for'} at {target.url}"

@@ -1,0 +1,95 @@
+"""The outermost rings, as plain ASGI: a request's id and its canonical path; and the last resort, an envelope."""
+
+import logging
+import re
+import uuid
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.errors import GatewayError
+from gateway.http.errors import rendered
+
+logger = logging.getLogger("gateway.http")
+
+_CALLERS_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_CHAT = re.compile(r"(?P<agent>/agents/[^/]+)?(?:(?:/v1)*/chat/completions)+")
+
+
+def canonical(path: str) -> str:
+    """The path that a caller meant.
+
+    Where a base URL is expected and a full one was given, or the reverse, `/v1` or `/chat/completions` is doubled; some
+    clients add slashes. A redirect loses the body of a POST in some of them, so all of these are answered directly.
+    """
+    path = re.sub("/{2,}", "/", path)
+    path = path.rstrip("/") or "/"
+    if found := _CHAT.fullmatch(path):
+        return f"{found['agent'] or ''}/chat/completions"
+    return path
+
+
+class Identified:
+    """Give every request an id, the caller's own where it has a sane one, and every response `x-request-id`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self._warned: set[str] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on with `scope["state"]["request_id"]`."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = _id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        scope["path"] = self._path(scope["path"])
+        header = (b"x-request-id", request_id.encode())
+
+        async def stamped(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), header]
+            await send(message)
+
+        await self.app(scope, receive, stamped)
+
+    def _path(self, path: str) -> str:
+        meant = canonical(path)
+        doubled = path.count("/chat/completions") > 1 or "/v1/v1" in path
+        if doubled and meant not in self._warned and len(self._warned) < 100:
+            self._warned.add(meant)
+            logger.warning("a caller asks %s; the URL that it wants is the one that ends in %s", path, meant)
+        return meant
+
+
+class Caught:
+    """Whatever nobody caught becomes an envelope: no stack, no path, no version; those go to the log."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on; once a response has begun there is nothing left to say, so the connection is closed."""
+        begun = False
+
+        async def noted(message: Message) -> None:
+            nonlocal begun
+            begun = begun or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, noted)
+        except Exception:
+            if scope["type"] != "http":
+                raise
+            request_id = scope["state"]["request_id"]
+            logger.exception("request %s failed", request_id)
+            if begun:
+                raise
+            await rendered(GatewayError("Something went wrong in the gateway."), request_id)(scope, receive, send)
+
+
+def _id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _CALLERS_ID.fullmatch(text := value.decode("latin-1")):
+            return str(text)
+    return f"req_{uuid.uuid4().hex}"

@@ -1,0 +1,23 @@
+"""What the lifespan yields: the only way that endpoints reach an adapter."""
+
+from collections.abc import Callable, Sequence
+from typing import NotRequired, TypedDict
+
+from gateway.chat.answer import Brain
+from gateway.settings import Settings
+from gateway.types import Turn
+
+
+class State(TypedDict):
+    """Typed lifespan state; `request_id` is put in for each request (`edge.Identified`)."""
+
+    settings: Settings
+    brain: Brain
+    ended: Callable[[Turn], None]
+    """Write a turn's record."""
+    missing: Callable[[], Sequence[str]]
+    """What the gateway does without at the moment, by name."""
+    draining: Callable[[], bool]
+    started: int
+    """Seconds since the epoch."""
+    request_id: NotRequired[str]

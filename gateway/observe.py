@@ -1,0 +1,91 @@
+"""What an operator reads: one line a turn, and the log's form. A leaf that anyone may call."""
+
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import IO, Any
+
+import orjson
+
+from gateway.types import Turn
+
+_turns = logging.getLogger("gateway.turn")
+_LEVELS = {
+    "gateway_error": logging.ERROR,
+    "upstream_error": logging.WARNING,
+    "incomplete_spoken": logging.WARNING,
+}
+
+
+def configure(form: str, stream: IO[str] | None = None) -> None:
+    """Send the log to `stream` (stderr) as `json`, as `text`, or by itself (`auto`: text on a terminal)."""
+    stream = stream or sys.stderr
+    as_json = form == "json" or (form == "auto" and not stream.isatty())
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_Json() if as_json else logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("gateway").setLevel(logging.INFO)
+
+
+def turn_ended(turn: Turn) -> None:
+    """Write the turn's canonical line. Sizes and ids only: what was said stays with those who said it."""
+    level = _LEVELS.get(turn.outcome, logging.INFO)
+    if _turns.isEnabledFor(level):
+        _turns.log(level, _sentence(turn), extra={"fields": fields(turn)})
+
+
+def fields(turn: Turn) -> dict[str, Any]:
+    """The turn's record, as it goes into a JSON line."""
+    passages = turn.retrieved.passages
+    return {
+        "event": "turn",
+        "request_id": turn.id,
+        "agent": turn.agent,
+        "route": turn.route,
+        "model": turn.model,
+        "target": turn.target,
+        "stream": turn.stream,
+        "status": turn.status,
+        "outcome": turn.outcome,
+        "code": turn.code,
+        "phase": turn.phase,
+        **{f"{name}_ms": round(value, 2) for name, value in turn.timings.items()},
+        "retrieval": {
+            "outcome": turn.retrieved.outcome,
+            "reason": turn.retrieved.reason,
+            "passages": [passage.id for passage in passages],
+            "similarity": max((passage.similarity or 0.0 for passage in passages), default=0.0),
+        },
+        "finish_reason": turn.finish_reason,
+        "chunks": turn.chunks,
+        "characters": turn.characters,
+    }
+
+
+def _sentence(turn: Turn) -> str:
+    who = turn.agent or turn.model or "?"
+    parts = [f"{who}: {turn.outcome}{f' ({turn.code})' if turn.code else ''}"]
+    if turn.target:
+        parts.append(f"by {turn.target}")
+    if "ttft" in turn.timings:
+        parts.append(f"first word {turn.timings['ttft']:.0f} ms")
+    parts.append(f"{turn.characters} characters in {turn.timings.get('total', 0):.0f} ms")
+    if turn.retrieved.outcome != "skipped":
+        reason = f", {turn.retrieved.reason}" if turn.retrieved.reason else ""
+        parts.append(f"{len(turn.retrieved.passages)} passages ({turn.retrieved.outcome}{reason})")
+    return ", ".join([*parts, turn.id])
+
+
+class _Json(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+        }
+        line |= getattr(record, "fields", None) or {"event": "log", "message": record.getMessage()}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return orjson.dumps(line, default=str).decode()

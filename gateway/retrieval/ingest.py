@@ -1,0 +1,175 @@
+"""Brings the files of `knowledge/` into sealed versions, and tells what it did, event by event.
+
+What is up to date is found by the files' hashes alone, without a model or an index being loaded. What is not
+is built by a child process (build.py): a library that crashes takes the child with it and leaves every
+version as it was.
+"""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import TypeAlias
+
+from gateway.errors import Fault, KnowledgeError
+from gateway.retrieval import split, trial, versions
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be ingested."""
+
+    knowledge: str
+    var: str
+    characters: int
+    collections: tuple[str, ...]
+    """Empty: every folder of `knowledge`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Vectors of a collection that are there, of those that it takes."""
+
+    collection: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that a person should know and that is no fault."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A collection is up to date."""
+
+    collection: str
+    version: str
+    files: int
+    passages: int
+    embedded: int
+    cached: int
+    seconds: float
+    built: bool
+    """False: there was a version of exactly these files."""
+
+
+Event: TypeAlias = Progress | Note | Done | Fault
+EVENTS: Mapping[str, type[Event]] = {kind.__name__: kind for kind in (Progress, Note, Done, Fault)}
+
+
+def encoded(event: Event) -> str:
+    """One line of JSON."""
+    return json.dumps([type(event).__name__, asdict(event)], ensure_ascii=False)
+
+
+def decoded(line: str) -> Event:
+    """The event in a line."""
+    name, fields = json.loads(line)
+    return EVENTS[name](**fields)
+
+
+def collections(knowledge: Path) -> list[str]:
+    """The folders of `knowledge`, which are its collections."""
+    if not knowledge.is_dir():
+        return []
+    return sorted(path.name for path in knowledge.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def ingest(job: Job) -> Iterator[Event]:
+    """Bring every collection of the job up to date."""
+    knowledge = Path(job.knowledge)
+    there = collections(knowledge)
+    asked = list(dict.fromkeys(job.collections or there))
+    if not asked:
+        yield Fault(str(knowledge), 0, "", "holds no collection: put Markdown or text files into a folder in it")
+    changed = []
+    for name in asked:
+        if name not in there:
+            known = ", ".join(there) or "none"
+            yield Fault(str(knowledge / name), 0, "", f"is no folder; collections are: {known}")
+        elif not versions.NAME.fullmatch(name):
+            yield Fault(str(knowledge / name), 0, "", "is no name for a collection: 3 to 64 of A-Z a-z 0-9 . _ -")
+        else:
+            found = _unchanged(job, name)
+            if isinstance(found, Done | Fault):
+                yield found
+            else:
+                changed.append(name)
+    if changed:
+        yield from _built(replace(job, collections=tuple(changed)))
+
+
+def _unchanged(job: Job, name: str) -> Done | Fault | None:
+    """The version that these files would make, if there is one already; it is served from here on."""
+    started = time.monotonic()
+    shelf = versions.shelf(Path(job.var), name)
+    try:
+        wanted = versions.fingerprint(hashes(Path(job.knowledge) / name), job.characters)
+        current = shelf.current()
+        for candidate in sorted(shelf.sealed(), key=lambda one: (one != current, one)):
+            version = shelf.version(candidate)
+            path = shelf.path / candidate
+            if version.fingerprint != wanted or trial.fault(path):
+                continue
+            if candidate != current:
+                with shelf.written():
+                    shelf.point(candidate)
+            taken = time.monotonic() - started
+            return Done(name, candidate, len(version.files), version.passages, 0, 0, taken, built=False)
+    except OSError as error:
+        return Fault(str(Path(job.knowledge) / name), 0, "", f"cannot be read: {error}")
+    except KnowledgeError as error:
+        return Fault(str(shelf.path), 0, "", error.message)
+    return None
+
+
+def hashes(directory: Path) -> dict[str, str]:
+    """sha256 of each file that is read, by its path within the collection."""
+    read, _ = split.files(directory)
+    return {path.relative_to(directory).as_posix(): sha256(path.read_bytes()).hexdigest() for path in read}
+
+
+def _built(job: Job) -> Iterator[Event]:
+    """What the child says. It ends when our end of its input closes, however we end."""
+    command = [sys.executable, "-m", "gateway.retrieval.build"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:  # noqa: S603 (our own module)
+        assert child.stdin is not None
+        assert child.stdout is not None
+        try:
+            child.stdin.write(json.dumps(asdict(job)) + "\n")
+            child.stdin.flush()
+            for line in child.stdout:
+                yield decoded(line)
+        except BrokenPipeError:
+            pass  # it died before it read: its exit code tells
+        finally:
+            child.stdin.close()
+        code = child.wait()
+    if code:
+        how = f"died of {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+        yield Fault(job.var, 0, "", f"the process that builds versions {how}; what was served is served still")
+
+
+def rollback(var: Path, collection: str, name: str = "") -> str:
+    """Serve another sealed version, the one before the current where none is named. Returns its name."""
+    shelf = versions.shelf(var, collection)
+    if not shelf.sealed():
+        raise KnowledgeError(f"{collection}: there are no versions of it under {shelf.path.parent}")
+    with shelf.written():
+        name = name or shelf.before(shelf.current())
+        if name not in shelf.sealed():
+            raise KnowledgeError(f"{collection}: there is no version {name}; there are: {shelf.named()}")
+        problem = trial.fault(shelf.path / name)
+        if problem:
+            raise KnowledgeError(f"{collection}: version {name} cannot be served: {problem}")
+        shelf.point(name)
+    return name

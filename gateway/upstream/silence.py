@@ -1,0 +1,49 @@
+"""Deadlines of a running stream: one timer a stream, none a chunk."""
+
+import asyncio
+from collections.abc import Callable
+
+from gateway.errors import GatewayError, UpstreamStalled
+
+
+class Silence:
+    """Breaks a stream off when it was silent for `between` seconds while waited for, or after `total` seconds.
+
+    `break_off` must make the pending read fail; `error` says afterwards that it was this clock and not the peer.
+    """
+
+    __slots__ = ("_between", "_break_off", "_ends", "_last", "_loop", "_timer", "error", "waiting")
+
+    def __init__(self, between: float, total: float, break_off: Callable[[], object]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._between = between
+        self._last = self._loop.time()
+        self._ends = self._last + total
+        self._break_off = break_off
+        self._timer = self._loop.call_at(min(self._last + between, self._ends), self._check)
+        self.waiting = True
+        """Only a silence that is waited through counts: a caller that reads slowly is no fault of the upstream."""
+        self.error: GatewayError | None = None
+
+    def heard(self) -> None:
+        """Content came: a heartbeat is none."""
+        self._last = self._loop.time()
+
+    def expire(self, error: GatewayError) -> None:
+        """Break the stream off now, for this reason."""
+        self.error = error
+        self.stop()
+        self._break_off()
+
+    def stop(self) -> None:
+        """The stream is over."""
+        self._timer.cancel()
+
+    def _check(self) -> None:
+        now = self._loop.time()
+        if not self.waiting:
+            self._last = now
+        if now >= min(self._last + self._between, self._ends):
+            self.expire(UpstreamStalled("The upstream fell silent in the middle of its answer."))
+        else:
+            self._timer = self._loop.call_at(min(self._last + self._between, self._ends), self._check)

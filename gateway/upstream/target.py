@@ -1,0 +1,194 @@
+"""One OpenAI-compatible server, asked over aiohttp: the per-chunk path, so nothing is done twice here.
+
+aiohttp and not the openai client: a typed SDK chunk costs about 175 µs and httpx's pool queues silently at 100
+connections (README, "What it costs"; `make bench` has the row of each).
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager, suppress
+
+import aiohttp
+import orjson
+
+from gateway.errors import (
+    GatewayError,
+    UpstreamAuthFailed,
+    UpstreamError,
+    UpstreamLimited,
+    UpstreamProtocolError,
+    UpstreamRejected,
+    UpstreamTimeout,
+    UpstreamTruncated,
+    UpstreamUnavailable,
+)
+from gateway.settings import Target
+from gateway.types import Ask, Chunk, Chunks, Prompt
+from gateway.upstream import reading
+from gateway.upstream.events import LIMIT, Events
+from gateway.upstream.silence import Silence
+
+_FOREIGN: tuple[tuple[type[Exception], type[UpstreamError], str], ...] = (
+    (aiohttp.ServerTimeoutError, UpstreamTimeout, "The upstream did not accept the connection in time."),
+    (
+        aiohttp.ClientConnectorCertificateError,
+        UpstreamUnavailable,
+        "The upstream's certificate is not valid.",
+    ),
+    (aiohttp.ClientPayloadError, UpstreamTruncated, "The upstream's answer broke off."),
+    (aiohttp.ClientResponseError, UpstreamProtocolError, "The upstream does not speak HTTP as it should."),
+    (aiohttp.InvalidURL, UpstreamUnavailable, "The upstream's URL is not valid."),
+    (aiohttp.ClientError, UpstreamUnavailable, "The upstream cannot be reached."),
+    (OSError, UpstreamUnavailable, "The upstream cannot be reached."),
+)
+"""The first that fits. Every aiohttp error is a ClientError, which closes the table."""
+
+_CALLERS_FAULT = frozenset({400, 404, 413, 422})
+_EOF_WAIT = 0.02
+"""Seconds to wait for the end of a body behind `[DONE]`, so that the connection can be used again."""
+
+
+@contextmanager
+def mapped() -> Iterator[None]:
+    """Foreign errors as ours, the foreign one as the cause."""
+    try:
+        yield
+    except GatewayError:
+        raise
+    except Exception as error:
+        for foreign, ours, message in _FOREIGN:
+            if isinstance(error, foreign):
+                raise ours(message) from error
+        raise
+
+
+def asking(session: aiohttp.ClientSession, target: Target, open_streams: set[Silence]) -> Ask:
+    """Return the function that asks `target`. `open_streams` holds its running streams, for the end of the process."""
+    url = target.url.rstrip("/") + "/chat/completions"
+    headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
+    if target.key:
+        headers["Authorization"] = f"Bearer {target.key}"
+
+    async def ask(prompt: Prompt) -> Chunks:
+        body = orjson.dumps(
+            {
+                **prompt.parameters,
+                "model": prompt.model or target.model,
+                "messages": prompt.messages,
+                "stream": True,
+            },
+            default=dict,
+        )
+        with mapped():
+            async with await _posted(session, url, body, headers, target) as response:
+                if response.status != 200:
+                    raise await _refused(response)
+                if "json" in response.content_type:
+                    for chunk in reading.completion(await _whole(response)):
+                        yield chunk
+                    return
+                async with aclosing(_streamed(response, target, open_streams)) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
+
+    return ask
+
+
+async def _posted(
+    session: aiohttp.ClientSession, url: str, body: bytes, headers: dict[str, str], target: Target
+) -> aiohttp.ClientResponse:
+    """POST. A kept connection that the server had closed meanwhile is tried once more, on a new one."""
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=target.connect)
+    try:
+        return await session.post(url, data=body, headers=headers, timeout=timeout, allow_redirects=False)
+    except (aiohttp.ServerDisconnectedError, ConnectionResetError):
+        return await session.post(url, data=body, headers=headers, timeout=timeout, allow_redirects=False)
+
+
+async def _streamed(response: aiohttp.ClientResponse, target: Target, open_streams: set[Silence]) -> Chunks:
+    """Yield the chunks of an event stream; raise UpstreamTruncated where it ends without having said that it does."""
+    silence = Silence(target.between_chunks, target.total, response.close)
+    open_streams.add(silence)
+    ended = done = False
+    try:
+        async with aclosing(_events(response, silence)) as reads:
+            async for events in reads:
+                for chunk in reading.chunks(events):
+                    ended = ended or chunk.finish_reason is not None
+                    if chunk.text or chunk.delta:
+                        silence.heard()
+                    yield chunk
+                if done := reading.DONE in events:
+                    break
+    except aiohttp.ClientError as error:
+        if silence.error:
+            raise silence.error from error
+        raise
+    finally:
+        silence.stop()
+        open_streams.discard(silence)
+    if done:
+        await _drained(response)
+    elif not ended:
+        raise UpstreamTruncated("The upstream's answer ended without a finish reason.")
+    if not ended:
+        yield Chunk(finish_reason="stop")
+
+
+async def _events(response: aiohttp.ClientResponse, silence: Silence) -> AsyncGenerator[list[bytes], None]:
+    """Yield the events of each read, together."""
+    events = Events()
+    async for read in response.content.iter_any():
+        silence.waiting = False
+        if whole := events.feed(read):
+            yield whole
+        silence.waiting = True
+    if rest := events.end():
+        yield rest
+
+
+async def _drained(response: aiohttp.ClientResponse) -> None:
+    """Read the end of the body behind `[DONE]`: a connection with an unread body cannot be used again."""
+    with suppress(TimeoutError, aiohttp.ClientError):
+        async with asyncio.timeout(_EOF_WAIT):
+            await response.content.readany()
+
+
+async def _whole(response: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for read in response.content.iter_any():
+        body += read
+        if len(body) > LIMIT:
+            raise UpstreamProtocolError(f"The upstream sent a body of more than {LIMIT} bytes.")
+    return bytes(body)
+
+
+async def _refused(response: aiohttp.ClientResponse) -> GatewayError:
+    """What an upstream's status means for the caller. Its own words stay out, except about the caller's own fault."""
+    status = response.status
+    if status in {401, 403}:
+        return UpstreamAuthFailed("The upstream refused this gateway's key.")
+    if status == 429:
+        return UpstreamLimited("The upstream is at its rate limit.", retry_after=_retry_after(response))
+    if status not in _CALLERS_FAULT:
+        return UpstreamUnavailable(f"The upstream answered with status {status}.")
+    error: object = None
+    with suppress(orjson.JSONDecodeError, UpstreamProtocolError):
+        body = orjson.loads(await _whole(response))
+        error = body.get("error") if isinstance(body, dict) else None
+    fields = error if isinstance(error, dict) else {}
+    message, code, param = (fields.get(name) for name in ("message", "code", "param"))
+    if not isinstance(message, str):
+        return UpstreamUnavailable(f"The upstream answered with status {status}.")
+    return UpstreamRejected(
+        message[:500],
+        code=code if isinstance(code, str) else "",
+        param=param if isinstance(param, str) else None,
+    )
+
+
+def _retry_after(response: aiohttp.ClientResponse) -> float | None:
+    """Seconds; the HTTP-date form is left out, as OpenAI sends numbers."""
+    with suppress(ValueError):
+        return max(0.0, min(60.0, float(response.headers.get("Retry-After", ""))))
+    return None

@@ -1,0 +1,159 @@
+"""What is tested, on real sockets: an application in this loop, or the gateway as a process of its own."""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+ROOT = Path(__file__).resolve().parents[1]
+WORDS = 4000
+"""Characters of a log that an error quotes."""
+SERVING = re.compile(r"serving on (http://\S+)")
+
+
+@contextlib.asynccontextmanager
+async def serve(app: Any, *, grace: int = 5) -> AsyncIterator[str]:
+    """Serve an ASGI application with uvicorn in this loop; its URL, without a slash at the end.
+
+    Leaving ends it as SIGTERM does: what runs may finish within `grace` seconds, then the lifespan ends.
+    """
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", 0))
+        config = uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=grace,
+        )
+        server = uvicorn.Server(config)
+        running = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            while not server.started and not running.done():  # noqa: ASYNC110 uvicorn has no event for it
+                await asyncio.sleep(0.002)
+            if running.done():
+                await running
+                raise RuntimeError("The application did not start; its log says why.")
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await running
+
+
+class Gateway:
+    """A gateway process: where it serves and what it wrote."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self.process = process
+        self.url = ""
+        self.lines: list[str] = []
+        self._found = threading.Event()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def log(self) -> str:
+        """Everything it wrote to standard output and standard error so far."""
+        return "".join(self.lines)
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line)
+            if not self.url and (match := SERVING.search(line)):
+                self.url = match[1].rstrip("/")
+                self._found.set()
+        self._found.set()
+
+    def wait_until_ready(self, within: float) -> None:
+        """Return once `/readyz` says 200."""
+        deadline = time.monotonic() + within
+        self._found.wait(within)
+        while self.url and self.process.poll() is None and time.monotonic() < deadline:
+            if self._ready():
+                return
+            time.sleep(0.02)
+        status = self.process.poll()
+        became = f"is not ready after {within:g} s" if status is None else f"ended with status {status}"
+        raise RuntimeError(f"The gateway {became}. Its last words:\n{self.log[-WORDS:]}")
+
+    def _ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except OSError:  # refused, reset, too slow, or 503
+            return False
+
+    def stop(self, within: float) -> int:
+        """SIGTERM, and SIGKILL to its group when it does not end; the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            status = self.process.wait(within)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            last = f"Its last words:\n{self.log[-WORDS:]}"
+            raise RuntimeError(f"SIGTERM did not end the gateway in {within:g} s. {last}") from None
+        finally:
+            self._reader.join(5)
+            assert self.process.stdout is not None
+            self.process.stdout.close()
+        return status
+
+
+@contextlib.contextmanager
+def gateway_process(
+    config: str = "",
+    environ: Mapping[str, str] | None = None,
+    *,
+    arguments: Sequence[str] = (),
+    directory: Path = ROOT,
+    ready_within: float = 60.0,
+    stop_within: float = 15.0,
+) -> Iterator[Gateway]:
+    """Run `python -m gateway serve` on a free port until it is ready, and stop it with SIGTERM.
+
+    `config` is the text of its TOML file, which lies in a temporary directory; relative paths in it are
+    relative to that, so name prompts and knowledge absolutely (`ROOT / "prompts"`). The environment is only `environ`;
+    `GATEWAY_VAR` is the temporary directory unless it is in there.
+    """
+    with tempfile.TemporaryDirectory(prefix="gateway-") as place:
+        file = Path(place, "gateway.toml")
+        file.write_text(config, encoding="utf-8")
+        served = ["serve", "--config", str(file), "--port", "0", *arguments]
+        gateway = Gateway(
+            subprocess.Popen(
+                [sys.executable, "-m", "gateway", *served],
+                cwd=directory,
+                env={"PATH": os.defpath, "PYTHONUNBUFFERED": "1", "GATEWAY_VAR": place, **(environ or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                start_new_session=True,
+            )
+        )
+        try:
+            gateway.wait_until_ready(ready_within)
+            yield gateway
+        finally:
+            gateway.stop(stop_within)

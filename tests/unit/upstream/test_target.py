@@ -1,0 +1,263 @@
+"""gateway/upstream/target.py, against the scripted upstream on real sockets."""
+
+import asyncio
+import inspect
+import socket
+from contextlib import aclosing
+from typing import Any
+
+import aiohttp
+import pytest
+
+from gateway.errors import (
+    Draining,
+    GatewayError,
+    UpstreamAuthFailed,
+    UpstreamError,
+    UpstreamLimited,
+    UpstreamProtocolError,
+    UpstreamRejected,
+    UpstreamStalled,
+    UpstreamTimeout,
+    UpstreamTruncated,
+    UpstreamUnavailable,
+)
+from gateway.settings import Target
+from gateway.types import Chunk, Prompt
+from gateway.upstream import target as module
+from gateway.upstream.silence import Silence
+from gateway.upstream.target import asking
+from tests.upstream import (
+    Answer,
+    Comment,
+    Cut,
+    Delta,
+    Done,
+    End,
+    Event,
+    Finish,
+    Hang,
+    Pause,
+    Reset,
+    Script,
+    Upstream,
+    Usage,
+    completion,
+    error,
+)
+from tests.upstream.script import Step
+
+BEATS: list[Step] = [Comment(), Pause(0.05)] * 20
+WORDS: list[Step] = ["word ", Pause(0.02)] * 100
+
+PROMPT = Prompt([{"role": "user", "content": "Hi"}], {"temperature": 0.5})
+
+
+async def asked(
+    upstream: Upstream | str,
+    *,
+    prompt: Prompt = PROMPT,
+    open_streams: set[Silence] | None = None,
+    **target: Any,
+) -> list[Chunk]:
+    url = upstream if isinstance(upstream, str) else upstream.url
+    async with aiohttp.ClientSession() as session:
+        ask = asking(session, Target(url=url, model="m", **target), set() if open_streams is None else open_streams)
+        async with aclosing(ask(prompt)) as chunks:
+            return [chunk async for chunk in chunks]
+
+
+def text(chunks: list[Chunk]) -> str:
+    return "".join(chunk.text for chunk in chunks)
+
+
+async def test_what_is_sent(upstream: Upstream) -> None:
+    """The target's model and key, a stream, the caller's parameters; nothing else of the caller."""
+    await asked(upstream, key="secret")
+    request = upstream.requests[0]
+    assert request.path == "/v1/chat/completions"
+    assert request.headers["authorization"] == "Bearer secret"
+    assert request.json == {
+        "model": "m",
+        "messages": [{"role": "user", "content": "Hi"}],
+        "stream": True,
+        "temperature": 0.5,
+    }
+
+
+async def test_a_named_model_wins_over_the_targets_own(upstream: Upstream) -> None:
+    """`ROUTE/NAME` asks for NAME."""
+    await asked(upstream, prompt=Prompt(PROMPT.messages, model="other"))
+    assert upstream.requests[0].json["model"] == "other"
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("sliced", [0, 1, 7])
+async def test_the_same_text_however_it_was_framed(upstream: Upstream, newline: str, sliced: int) -> None:
+    """Line ends, a BOM, missing blanks, comments and cuts inside a character change nothing."""
+    upstream.script = Script(
+        ["Grü", Comment(), "ße ", Event("", event="ping"), "🙂"], newline=newline, space=False, bom=True, sliced=sliced
+    )
+    chunks = await asked(upstream)
+    assert text(chunks) == "Grüße 🙂" and [c.finish_reason for c in chunks if c.finish_reason] == ["stop"]
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (Script(["Hi", Finish(), End()]), "Hi"),
+        (Script(["Hi", Done()]), "Hi"),
+        (Script(["Hi", Delta(None), Delta({"content": None}), Event({"choices": []}), Finish()]), "Hi"),
+        (Answer(body=completion("Hi")), "Hi"),
+        (Script(["Hi", Finish(), Usage()]), "Hi"),
+    ],
+)
+async def test_an_answer_that_lacks_a_form_is_still_an_answer(upstream: Upstream, script: Any, said: str) -> None:
+    """No `[DONE]`, no finish chunk before it, nulls, or JSON in place of a stream: text and one finish come out."""
+    upstream.script = script
+    chunks = await asked(upstream)
+    assert text(chunks) == said and [c.finish_reason for c in chunks if c.finish_reason] == ["stop"]
+
+
+@pytest.mark.parametrize(
+    ("script", "kind"),
+    [
+        (Script(["Hel", Cut()]), UpstreamTruncated),
+        (Script(["Hel", Reset()]), UpstreamError),
+        (Script(["Hel", End()]), UpstreamTruncated),
+        (Script(["Hel", Hang()]), UpstreamStalled),
+        (Script(["Hel", b"data: {oops\n\n"]), UpstreamProtocolError),
+        (Script(["Hel", Event(error("boom"))]), UpstreamUnavailable),
+        (Script(["Hel", b"x" * (2 * 1024 * 1024)]), UpstreamProtocolError),
+        (Script(["Hel", *BEATS, "lo"]), UpstreamStalled),
+    ],
+)
+async def test_a_broken_stream_is_a_named_error_after_what_was_said(
+    upstream: Upstream, script: Script, kind: type[UpstreamError]
+) -> None:
+    """Cut, reset, ended, silent, garbled, endless, or heartbeats only: never a whole answer, and the text stays."""
+    upstream.script = script
+    said: list[Chunk] = []
+    async with aiohttp.ClientSession() as session:
+        target = Target(url=upstream.url, model="m", between_chunks=0.2)
+        with pytest.raises(kind):
+            async for chunk in asking(session, target, set())(PROMPT):
+                said.append(chunk)  # noqa: PERF401 what came before the error is what is asserted
+    assert text(said) == "Hel"
+
+
+async def test_a_stream_has_a_total(upstream: Upstream) -> None:
+    """A stream that goes on for ever is broken off."""
+    upstream.script = Script(WORDS)
+    with pytest.raises(UpstreamStalled):
+        await asked(upstream, total=0.2)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (Answer(401, error("Incorrect API key provided: sk-secret")), UpstreamAuthFailed),
+        (Answer(403, b"<html>"), UpstreamAuthFailed),
+        (Answer(429, error("Slow"), headers={"retry-after": "7"}), UpstreamLimited),
+        (Answer(500, b"<html>sk-secret</html>"), UpstreamUnavailable),
+        (Answer(503, error("busy")), UpstreamUnavailable),
+        (Answer(400, error("Too long", "context_length_exceeded")), UpstreamRejected),
+        (Answer(404, b"<html>"), UpstreamUnavailable),
+        (Answer(302, b"", headers={"location": "http://127.0.0.1:1/"}), UpstreamUnavailable),
+        (Answer(200, b'{"object":"list"}', headers={"content-type": "application/json"}), UpstreamProtocolError),
+    ],
+)
+async def test_a_refusal_is_a_named_error(upstream: Upstream, answer: Answer, kind: type[GatewayError]) -> None:
+    """Every status has its meaning; an upstream's own words are kept only about the caller's own fault."""
+    upstream.script = answer
+    with pytest.raises(kind) as caught:
+        await asked(upstream)
+    assert "secret" not in caught.value.message and "<" not in caught.value.message
+    if kind is UpstreamLimited:
+        assert caught.value.retry_after == 7
+    if kind is UpstreamRejected:
+        assert (caught.value.code, caught.value.message) == ("context_length_exceeded", "Too long")
+
+
+async def test_nobody_there_is_unavailable_at_once() -> None:
+    """A refused connection, and a name that does not exist."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        with pytest.raises(UpstreamUnavailable):
+            await asked(f"http://127.0.0.1:{free.getsockname()[1]}/v1")
+    with pytest.raises(UpstreamUnavailable):
+        await asked("http://nobody.invalid/v1")
+
+
+async def test_a_server_that_accepts_nothing_is_a_timeout() -> None:
+    """A connection that is never accepted ends at its own deadline: the backlog of this listener is full."""
+    with socket.socket() as listening, socket.socket() as first, socket.socket() as second:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for taken in (first, second):
+            taken.setblocking(False)
+            taken.connect_ex(listening.getsockname())
+        with pytest.raises(UpstreamTimeout):
+            await asked(f"http://127.0.0.1:{listening.getsockname()[1]}/v1", connect=0.1)
+
+
+async def test_a_connection_is_used_again(upstream: Upstream) -> None:
+    """The next turn does not pay for a connection: one socket serves three turns."""
+    async with aiohttp.ClientSession() as session:
+        ask = asking(session, Target(url=upstream.url, model="m"), set())
+        for _ in range(3):
+            assert [chunk async for chunk in ask(PROMPT)]
+        assert session.connector is not None
+        (pool,) = session.connector._conns.values()
+        assert len(pool) == 1
+
+
+async def test_a_kept_connection_that_was_closed_is_replaced(upstream: Upstream) -> None:
+    """A server that closes an idle connection costs a new connection and no turn."""
+    async with aiohttp.ClientSession() as session:
+        ask = asking(session, Target(url=upstream.url, model="m"), set())
+        assert [chunk async for chunk in ask(PROMPT)]
+        replies = iter([Script([], before=[Cut()]), Script(["again"])])
+        upstream.script = lambda _: next(replies)
+        assert text([chunk async for chunk in ask(PROMPT)]) == "again"
+
+
+async def test_closing_closes_the_upstream(upstream: Upstream) -> None:
+    """A stream that nobody wants any more is ended at the upstream within 50 ms."""
+    upstream.script = Script(["Hel", Hang()])
+    open_streams: set[Silence] = set()
+    async with aiohttp.ClientSession() as session:
+        chunks = asking(session, Target(url=upstream.url, model="m"), open_streams)(PROMPT)
+        await anext(chunks)
+        assert len(open_streams) == 1
+        await chunks.aclose()
+        await asyncio.sleep(0.05)
+    assert upstream.requests[0].closed_after is not None and not open_streams
+
+
+async def test_a_running_stream_can_be_ended_for_a_reason(upstream: Upstream) -> None:
+    """The end of the process breaks a stream off, and the stream says why."""
+    upstream.script = Script(["Hel", Hang()])
+    open_streams: set[Silence] = set()
+
+    async def end() -> None:
+        await asyncio.sleep(0.1)
+        for silence in tuple(open_streams):
+            silence.expire(Draining("bye"))
+
+    ending = asyncio.create_task(end())
+    with pytest.raises(Draining):
+        await asked(upstream, open_streams=open_streams)
+    await ending
+
+
+def test_every_error_of_the_client_is_mapped() -> None:
+    """No aiohttp error can reach a caller as an internal error."""
+    foreign = [
+        kind for _, kind in inspect.getmembers(aiohttp, inspect.isclass) if issubclass(kind, aiohttp.ClientError)
+    ]
+    assert len(foreign) > 15
+    table = [kind for kind, _, _ in module._FOREIGN]
+    assert not [kind for kind in foreign if not issubclass(kind, tuple(table))]
+    for number, kind in enumerate(table):
+        assert not [before for before in table[:number] if issubclass(kind, before)], f"{kind} is never reached"
