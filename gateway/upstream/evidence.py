@@ -1,0 +1,121 @@
+"""How well each sentence of the passages answers a question, from signals that hold for any subject.
+
+Words weigh by how rare they are among the sentences at hand. A sentence counts what it says itself and, less,
+what its heading and its neighbours say; how well its passage was found; whether it holds the kind of thing
+asked for. The question of a conversation may lack what the turn before said: then that counts as well.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from gateway.types import Passage
+from gateway.upstream.expectations import Kind, expected, held
+from gateway.upstream.sentences import sentences
+from gateway.upstream.words import content, likeness
+
+CARRIED = (0.8, 0.6, 0.45, 0.3, 0.15)
+"""What a word of the turn before weighs, by how many words of its own a question has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of a passage and what can be known of it before a question is asked."""
+
+    text: str
+    stems: frozenset[str]
+    kinds: frozenset[Kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A sentence as an answer to one question."""
+
+    passage: int
+    """Which passage, by rank."""
+    place: int
+    """Which sentence of it."""
+    text: str
+    signals: tuple[float, ...]
+    covered: tuple[float, ...]
+    """How much of each of the question's words it says, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question's words and what they weigh."""
+
+    stems: tuple[str, ...]
+    weights: tuple[float, ...]
+    kinds: frozenset[Kind]
+
+
+@lru_cache(maxsize=2048)
+def analysed(text: str, language: str) -> tuple[Sentence, ...]:
+    """The sentences of a passage. Cached: the same passages answer many questions."""
+    return tuple(Sentence(one, frozenset(content(one, language)), held(one)) for one in sentences(text))
+
+
+@lru_cache(maxsize=2048)
+def _heading(title: str, language: str) -> frozenset[str]:
+    return frozenset(content(title, language))
+
+
+def candidates(
+    question: str, context: str, passages: Sequence[Passage], language: str
+) -> tuple[Asked, list[Candidate]]:
+    """Every sentence of the passages with its signals."""
+    units = [analysed(passage.text, language) for passage in passages]
+    asked = _asked(question, context, [unit for sentences in units for unit in sentences], language)
+    best = max((passage.similarity or 0.0 for passage in passages), default=0.0)
+    found = []
+    like = lru_cache(maxsize=None)(likeness)
+    for rank, (passage, unit) in enumerate(zip(passages, units, strict=True)):
+        heading = _reach(asked.stems, _heading(passage.title, language), like)
+        says = [_reach(asked.stems, sentence.stems, like) for sentence in unit]
+        whole = [max(column) for column in zip(heading, *says, strict=True)]
+        behind = 10 * (best - passage.similarity) if passage.similarity is not None and best else 0.3 * rank
+        for place, sentence in enumerate(unit):
+            before = says[place - 1] if place else heading
+            around = [max(0.6 * h, 0.5 * b) for h, b in zip(heading, before, strict=True)]
+            direct = says[place]
+            extra = [max(0.0, a - d) for a, d in zip(around, direct, strict=True)]
+            signals = (
+                _share(direct, asked.weights),
+                _share(extra, asked.weights),
+                _share(whole, asked.weights),
+                -behind,
+                1 / (1 + rank),
+                1.0 if asked.kinds & sentence.kinds else (-0.5 if asked.kinds else 0.0),
+                -1.0 if sentence.text.endswith("?") else 0.0,
+                min(1.0, len(sentence.stems) / 10),
+            )
+            found.append(Candidate(rank, place, sentence.text, signals, tuple(direct)))
+    return asked, found
+
+
+def _asked(question: str, context: str, pool: Sequence[Sentence], language: str) -> Asked:
+    own = tuple(dict.fromkeys(content(question, language)))
+    before = tuple(stem for stem in dict.fromkeys(content(context, language)) if stem not in own)
+    carried = CARRIED[min(len(own), len(CARRIED) - 1)]
+    weights = [*(_rarity(stem, pool) for stem in own), *(carried * _rarity(stem, pool) for stem in before)]
+    kinds = expected(question, language) or (expected(context, language) if len(own) <= 1 else frozenset())
+    return Asked(own + before, tuple(weights), kinds)
+
+
+def _rarity(stem: str, pool: Sequence[Sentence]) -> float:
+    holding = sum(stem in sentence.stems for sentence in pool)
+    return math.log(1 + (len(pool) + 1) / (holding + 0.5))
+
+
+def _reach(asked: Sequence[str], said: frozenset[str], like: Callable[[str, str], float]) -> list[float]:
+    """How much of each asked stem a set of stems says."""
+    return [
+        1.0 if stem in said else max((like(stem, other) for other in said), default=0.0) for stem in asked
+    ]
+
+
+def _share(reached: Sequence[float], weights: Sequence[float]) -> float:
+    total = sum(weights)
+    return sum(r * w for r, w in zip(reached, weights, strict=True)) / total if total else 0.0

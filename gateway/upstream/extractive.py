@@ -1,0 +1,53 @@
+"""The embedded upstream that needs no model: it quotes the sentences of the passages that answer best."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from gateway.types import Ask, Chunk, Chunks, Prompt
+from gateway.upstream.choice import answer
+from gateway.upstream.words import language_of, tokens
+
+PAUSE = 0.015
+"""Seconds between words: some twenty times as fast as speech, so that a voice never waits for a word."""
+ALONE = "This built-in answerer only quotes an agent's knowledge. Ask an agent, or set up a language model."
+"""Said where no agent is asked, and so no knowledge belongs to the question."""
+UNKNOWN = "I do not know."
+"""Said where the agent has no `unknown` line."""
+
+
+def extractive(is_greeting: Callable[[str], bool], *, pause: float = PAUSE) -> Ask:
+    """The target itself. `is_greeting` tells a bare "good morning" from a question."""
+
+    def ask(prompt: Prompt) -> Chunks:
+        return answered(prompt, is_greeting=is_greeting, pause=pause)
+
+    return ask
+
+
+async def answered(prompt: Prompt, *, is_greeting: Callable[[str], bool], pause: float = PAUSE) -> Chunks:
+    """What is said to the prompt: a word a chunk, the first at once, the finish and the usage at the end."""
+    words = said(prompt, is_greeting).split()
+    for number, word in enumerate(words):
+        # Suspended before every word: a caller that hung up is noticed, and others get their turn.
+        await asyncio.sleep(pause if number else 0)
+        yield Chunk(text=word if number == 0 else f" {word}")
+    yield Chunk(finish_reason="stop", usage=_usage(prompt, len(words)))
+
+
+def said(prompt: Prompt, is_greeting: Callable[[str], bool]) -> str:
+    """The whole answer: the agent's greeting, sentences of its knowledge, or its `unknown` line."""
+    agent = prompt.agent
+    if agent is None:
+        return ALONE
+    if agent.first_message and (not prompt.question.strip() or is_greeting(prompt.question)):
+        return agent.first_message
+    found = answer(prompt.question, prompt.context, prompt.passages, language_of(agent.language))
+    return found or agent.unknown or UNKNOWN
+
+
+def _usage(prompt: Prompt, completion: int) -> Mapping[str, int]:
+    """Words counted as tokens: there is no tokenizer here, and nothing is billed."""
+    asked = sum(
+        len(tokens(text)) for text in (prompt.question, *(passage.text for passage in prompt.passages))
+    )
+    return {"prompt_tokens": asked, "completion_tokens": completion, "total_tokens": asked + completion}
