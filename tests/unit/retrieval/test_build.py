@@ -47,8 +47,9 @@ def test_version_says_what_it_was_made_from(tmp_path: Path) -> None:
     assert trial.fault(path) == ""
     opened = contents.load(path, version)
     for place, passage in enumerate(opened.passages):
-        [nearest, *_] = opened.nearest(hashed(f"{passage.title}: {passage.text}")[None], 1)
-        assert nearest == (place, pytest.approx(1.0, abs=1e-4))
+        [(nearest, cosine)] = opened.nearest(hashed(f"{passage.title}: {passage.text}")[None], 1)
+        assert nearest == place
+        assert cosine == pytest.approx(1.0, abs=1e-4)
     opened.close()
 
 

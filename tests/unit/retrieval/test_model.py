@@ -10,6 +10,7 @@ import pytest
 
 from gateway.errors import KnowledgeError
 from gateway.retrieval import embed, model
+from gateway.retrieval.versions import DIMENSION
 from tests.knowledge import ROOT
 
 
@@ -69,7 +70,7 @@ def test_passages_come_back_in_their_places(embedder: embed.Embedder) -> None:
 def test_meaning_is_found_across_languages(embedder: embed.Embedder) -> None:
     """A question is nearest to the passage that answers it, in another language too."""
     texts = ["Der Speisewagen öffnet um 18 Uhr.", "Hunde zahlen den halben Fahrpreis.", "Es gibt 40 Betten."]
-    vectors = np.zeros((3, embed.DIMENSION), dtype=np.float32)
+    vectors = np.zeros((3, DIMENSION), dtype=np.float32)
     for places, made in embedder.passages(texts):
         vectors[places] = made
     assert int(np.argmax(vectors @ embedder.query("When does the restaurant car open?")[0])) == 0
