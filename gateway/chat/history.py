@@ -164,13 +164,16 @@ def _with(message: Message, key: str, value: Any) -> Message:
 
 
 def _capped(messages: Sequence[Message], characters: int) -> list[Message]:
-    """The first exchange, and as many of the last turns as fit."""
+    """The first exchange, and as many of the last turns as fit.
+
+    A first turn that is huge, or that nobody answered, goes like any other.
+    """
     total = sum(map(_size, messages))
     if total <= characters:
         return list(messages)
     head, turns = _cut(messages)
     quantum = max(characters // 4, 1)
-    if sum(map(_size, head)) > quantum:
+    if sum(map(_size, head)) > quantum or (head and head[-1]["role"] == "user"):
         turns, head = [head, *turns] if head else turns, []
     excess = -(-(total - characters) // quantum) * quantum
     while len(turns) > 1 and excess > 0:

@@ -165,7 +165,7 @@ REPEAT = {
     "请说慢一点, 大声一点, 等一下, 等等, 稍等",
 }
 FILLER = {
-    "en": "um, uh, er, erm, hmm, hm, mm, oh, ah, well, so, please, then, anyway, you know, like, "
+    "en": "um, ha, uh, er, erm, hmm, hm, mm, oh, ah, well, so, please, then, anyway, you know, like, "
     "again, very much",
     "de": "äh, ähm, hm, hmm, ach, oh, na, also, bitte, dann, mal, tja, naja",
     "es": "eh, em, este, pues, por favor, oh, ah, ay, entonces",

@@ -52,7 +52,8 @@ def _one(job: Job, shelf: versions.Shelf, embed_passages: EmbedPassages, tell: T
             tell(fault)
         return
     shelf.sweep()
-    matrix, embedded = _vectors(job, shelf.collection, passages, embed_passages, tell)
+    texts, owners = contents.embedded(passages)
+    matrix, made = _vectors(job, shelf.collection, texts, embed_passages, tell)
     building = shelf.begin()
     name = building.name.removesuffix(versions.BUILDING)
     language = lexical.language_of(passage.text for passage in passages)
@@ -61,7 +62,7 @@ def _one(job: Job, shelf: versions.Shelf, embed_passages: EmbedPassages, tell: T
         files, len(passages), time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     )  # fmt: skip
     shelf.describe(building, version)
-    contents.write(building, version, passages, matrix)
+    contents.write(building, version, passages, matrix, owners)
     problem = trial.fault(building)
     if problem:
         raise KnowledgeError(f"the new version is not served: {problem}")
@@ -69,8 +70,8 @@ def _one(job: Job, shelf: versions.Shelf, embed_passages: EmbedPassages, tell: T
     shelf.point(name)
     shelf.sweep()
     taken = time.monotonic() - started
-    cached = len(passages) - embedded
-    tell(Done(shelf.collection, name, len(files), len(passages), embedded, cached, taken, built=True))
+    kept = len(texts) - made
+    tell(Done(shelf.collection, name, len(files), len(passages), made, kept, taken, built=True))
 
 
 def _read(directory: Path, characters: int, tell: Tell) -> tuple[dict[str, str], list[Passage], list[Fault]]:
@@ -92,10 +93,9 @@ def _read(directory: Path, characters: int, tell: Tell) -> tuple[dict[str, str],
 
 
 def _vectors(
-    job: Job, collection: str, passages: Sequence[Passage], embed_passages: EmbedPassages, tell: Tell
+    job: Job, collection: str, texts: Sequence[str], embed_passages: EmbedPassages, tell: Tell
 ) -> tuple[Vectors, int]:
-    """One vector a passage, and how many had to be made: the rest were made before."""
-    texts = [contents.titled(passage) for passage in passages]
+    """One vector a text, and how many had to be made: the rest were made before."""
     keys = [vectors.key(text) for text in texts]
     with vectors.opened(Path(job.var) / "embeddings" / f"{versions.MODEL}.sqlite") as kept:
         known = kept.find(keys)

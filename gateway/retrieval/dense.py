@@ -46,7 +46,7 @@ class Dense:
         self._collection = collection
 
     def search(self, vectors: Vectors, count: int) -> list[list[tuple[int, float]]]:
-        """For each vector the places of the nearest passages, nearest first, with their cosines."""
+        """For each vector the nearest rows, nearest first, with their cosines."""
         found = self._collection.query(query_embeddings=vectors, n_results=count, include=["distances"])
         distances = found["distances"] or []
         return [
@@ -60,7 +60,7 @@ class Dense:
 
 
 def write(path: Path, version: Version, passages: Sequence[Passage], vectors: Vectors) -> None:
-    """Make a version's store in an empty directory. A passage's id in it is its place in the version."""
+    """Make a version's store in an empty directory: each vector with its passage. A row's id is its number."""
     store = client(path)
     try:
         collection = store.create_collection(
@@ -101,7 +101,7 @@ def load(path: Path, version: Version) -> Dense:
 
 def unreachable(dense: Dense, vectors: Vectors) -> list[int]:
     """Places of passages that their own vector does not find.
-    Counting rows would not tell: the graph may lack some."""
+    Counting would not tell: the graph may lack some."""
     _, group, sizes = np.unique(vectors, axis=0, return_inverse=True, return_counts=True)
     count = min(len(vectors), int(sizes.max(initial=1)) + 9)
     missing = []

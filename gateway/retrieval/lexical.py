@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bm25s
 import numpy as np
-import regex  # type: ignore[import-untyped]
+import regex
 import Stemmer
 from bm25s import stopwords
 

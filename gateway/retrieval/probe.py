@@ -19,8 +19,8 @@ def probe(path: Path) -> None:
     finally:
         opened.close()
     if lost:
-        named = ", ".join(opened.passages[place].id for place in lost[:3])
-        raise KnowledgeError(f"{len(lost)} of {version.passages} passages are not found by their own vector: {named}")
+        named = ", ".join(sorted({opened.passages[opened.owners[row]].id for row in lost})[:3])
+        raise KnowledgeError(f"{len(lost)} of {len(opened.owners)} vectors are not found by themselves: {named}")
 
 
 def main() -> int:

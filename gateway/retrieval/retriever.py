@@ -122,7 +122,7 @@ class Retriever:
         Whatever a native library throws (a Rust panic is no Exception) becomes a KnowledgeError."""
         assert self.embed_query is not None
         try:
-            return search.search(found, query, retrieval, self.embed_query(search.text(query, found)))
+            return search.search(found, query, retrieval, self.embed_query(search.texts(query, found)[0]))
         except BaseException as error:
             raise KnowledgeError(f"{type(error).__name__}: {error}") from error
 

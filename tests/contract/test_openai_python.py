@@ -9,6 +9,7 @@ from openai.types.chat import ChatCompletionMessageParam
 from tests.upstream import (
     Answer,
     Cut,
+    End,
     Event,
     Finish,
     Hang,
@@ -68,7 +69,7 @@ async def test_not_streaming_is_the_same_answer(client: openai.AsyncOpenAI, upst
 @pytest.mark.parametrize("counted", [True, False])
 async def test_usage_where_it_is_asked_for(client: openai.AsyncOpenAI, upstream: Upstream, counted: bool) -> None:
     """One last chunk without choices; the upstream's count, or an estimate that says so."""
-    upstream.script = Script(["Hi", Finish(), *([Usage(11, 3)] if counted else [])])
+    upstream.script = Script(["Hi", Finish(), *([Usage(11, 3)] if counted else [End()])])
     _, chunks = await streamed(client, "nora", stream_options={"include_usage": True})
     assert chunks[-1].choices == []
     if counted:

@@ -34,10 +34,9 @@ def test_right_messages_go_on_as_they_are() -> None:
 
 
 def test_system_messages_are_set_apart() -> None:
-    """System and developer messages, wherever they stand, are the caller's system text; empty ones are none."""
-    found = repair(
-        m("system", "A"), m("user", "Hi"), m("developer", [{"type": "text", "text": "B"}]), m("system", " ")
-    )
+    """System and developer messages, wherever they stand, are the caller's system text."""
+    parts = [{"type": "text", "text": "B"}]
+    found = repair(m("system", "A"), m("user", "Hi"), m("developer", parts), m("system", " "))
     assert found.system == ("A", "B")
     assert found.messages == (m("user", "Hi"),)
 

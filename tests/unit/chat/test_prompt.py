@@ -37,7 +37,7 @@ def ask(
 
 
 def test_passages_stand_in_front_of_the_question() -> None:
-    """Persona, history, then the last turn with its references; all that an embedded upstream needs beside."""
+    """Persona, history, then the last turn with its references."""
     found = ask(user("Hello"), assistant("Hi."), user("How heavy is it?"), passages=(LENS,))
     assert found.messages == [
         {"role": "system", "content": SYSTEM},
