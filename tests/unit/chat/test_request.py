@@ -44,7 +44,8 @@ def test_what_openai_python_sends() -> None:
     """A usual body is read whole."""
     options = {"include_usage": True}
     found = asked(model="nora", stream=True, stream_options=options, temperature=0.2, max_tokens=99)
-    assert found == ChatRequest("nora", tuple(HELLO), True, True, {"temperature": 0.2, "max_tokens": 99})
+    sent = {"temperature": 0.2, "max_tokens": 99, "stream_options": {"include_usage": True}}
+    assert found == ChatRequest("nora", tuple(HELLO), True, True, sent)
 
 
 def test_what_simli_documents() -> None:
