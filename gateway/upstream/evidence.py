@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from gateway.types import Passage
 from gateway.upstream.expectations import Kind, expected, held
@@ -17,6 +18,10 @@ from gateway.upstream.words import content, likeness
 
 CARRIED = (0.8, 0.6, 0.45, 0.3, 0.15)
 """What a word of the turn before weighs, by how many words of its own a question has."""
+
+
+FEW = 3
+"""A question of no more words of its own, and of no kind of its own, asks for the same kind as the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,26 @@ class Sentence:
     kinds: frozenset[Kind]
 
 
+class Signals(NamedTuple):
+    """What speaks for a sentence; each about between 0 and 1."""
+
+    direct: float
+    """The share of the question's words that it says."""
+    around: float
+    """The share that only its heading or the sentence before it says."""
+    whole: float
+    """The share that its passage says."""
+    near: float
+    """How far its passage's cosine is behind the best one, times -10."""
+    first: float
+    """1 / rank of its passage."""
+    kind: float
+    """1 if it holds the kind of answer that is asked for, less than 0 if not, 0 if none is asked for."""
+    statement: float
+    """-1 if it is itself a question."""
+    length: float
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A sentence as an answer to one question."""
@@ -37,7 +62,7 @@ class Candidate:
     place: int
     """Which sentence of it."""
     text: str
-    signals: tuple[float, ...]
+    signals: Signals
     covered: tuple[float, ...]
     """How much of each of the question's words it says, 0 to 1."""
 
@@ -81,7 +106,7 @@ def candidates(
             around = [max(0.6 * h, 0.5 * b) for h, b in zip(heading, before, strict=True)]
             direct = says[place]
             extra = [max(0.0, a - d) for a, d in zip(around, direct, strict=True)]
-            signals = (
+            signals = Signals(
                 _share(direct, asked.weights),
                 _share(extra, asked.weights),
                 _share(whole, asked.weights),
@@ -100,7 +125,7 @@ def _asked(question: str, context: str, pool: Sequence[Sentence], language: str)
     before = tuple(stem for stem in dict.fromkeys(content(context, language)) if stem not in own)
     carried = CARRIED[min(len(own), len(CARRIED) - 1)]
     weights = [*(_rarity(stem, pool) for stem in own), *(carried * _rarity(stem, pool) for stem in before)]
-    kinds = expected(question, language) or (expected(context, language) if len(own) <= 1 else frozenset())
+    kinds = expected(question, language) or (expected(context, language) if len(own) <= FEW else frozenset())
     return Asked(own + before, tuple(weights), kinds)
 
 
@@ -111,9 +136,7 @@ def _rarity(stem: str, pool: Sequence[Sentence]) -> float:
 
 def _reach(asked: Sequence[str], said: frozenset[str], like: Callable[[str, str], float]) -> list[float]:
     """How much of each asked stem a set of stems says."""
-    return [
-        1.0 if stem in said else max((like(stem, other) for other in said), default=0.0) for stem in asked
-    ]
+    return [1.0 if stem in said else max((like(stem, other) for other in said), default=0.0) for stem in asked]
 
 
 def _share(reached: Sequence[float], weights: Sequence[float]) -> float:

@@ -97,9 +97,7 @@ def expected(question: str, language: str) -> frozenset[Kind]:
 def held(sentence: str) -> frozenset[Kind]:
     """The kinds of answer that a sentence could be."""
     lower = sentence.lower()
-    return frozenset(
-        kind for kind, pattern in _holds() if pattern.search(sentence if kind == "person" else lower)
-    )
+    return frozenset(kind for kind, pattern in _holds() if pattern.search(sentence if kind == "person" else lower))
 
 
 @lru_cache(maxsize=1)

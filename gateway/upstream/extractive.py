@@ -47,7 +47,5 @@ def said(prompt: Prompt, is_greeting: Callable[[str], bool]) -> str:
 
 def _usage(prompt: Prompt, completion: int) -> Mapping[str, int]:
     """Words counted as tokens: there is no tokenizer here, and nothing is billed."""
-    asked = sum(
-        len(tokens(text)) for text in (prompt.question, *(passage.text for passage in prompt.passages))
-    )
+    asked = sum(len(tokens(text)) for text in (prompt.question, *(passage.text for passage in prompt.passages)))
     return {"prompt_tokens": asked, "completion_tokens": completion, "total_tokens": asked + completion}

@@ -30,9 +30,7 @@ def test_questions_expect_a_kind(question: str, language: str, kind: Kind) -> No
     assert kind in expected(question, language)
 
 
-@pytest.mark.parametrize(
-    ("question", "language"), [("May I bring my dog?", "en"), ("Milloin vene lähtee?", "fi")]
-)
+@pytest.mark.parametrize(("question", "language"), [("May I bring my dog?", "en"), ("Milloin vene lähtee?", "fi")])
 def test_other_questions_expect_nothing(question: str, language: str) -> None:
     """A yes-or-no question, or one in a language without a lexicon, prefers no sentence."""
     assert expected(question, language) == frozenset()

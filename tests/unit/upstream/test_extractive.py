@@ -39,9 +39,7 @@ def greeting(text: str) -> bool:
     return text.strip().lower() in {"hello", "hi"}
 
 
-def asked(
-    question: str, context: str = "", agent: Agent = NORA, passages: tuple[Passage, ...] = LIGHT
-) -> str:
+def asked(question: str, context: str = "", agent: Agent = NORA, passages: tuple[Passage, ...] = LIGHT) -> str:
     return said(Prompt((), agent=agent, question=question, context=context, passages=passages), never)
 
 
@@ -139,9 +137,7 @@ async def test_others_run_between_the_words() -> None:
 
 async def test_closing_ends_it() -> None:
     """A caller that hangs up closes the stream, and nothing goes on."""
-    stream = extractive(never, pause=10.0)(
-        Prompt((), agent=NORA, question="How tall is the tower?", passages=LIGHT)
-    )
+    stream = extractive(never, pause=10.0)(Prompt((), agent=NORA, question="How tall is the tower?", passages=LIGHT))
     assert (await anext(stream)).text
     await asyncio.wait_for(stream.aclose(), 1.0)
     with pytest.raises(StopAsyncIteration):
@@ -150,15 +146,11 @@ async def test_closing_ends_it() -> None:
 
 def test_answer_takes_less_than_two_milliseconds() -> None:
     """It runs on the event loop, so it must not hold it: four full passages, the median."""
-    long = " ".join(
-        f"Sentence {n} tells of harbour {n % 7} and of its {n + 3} boats in winter." for n in range(11)
-    )
+    long = " ".join(f"Sentence {n} tells of harbour {n % 7} and of its {n + 3} boats in winter." for n in range(11))
     passages = tuple(passage(f"{long} Passage {rank}.", "Harbours", rank) for rank in range(4))
     times = []
     for number in range(100):
-        prompt = Prompt(
-            (), agent=NORA, question=f"How many boats has harbour {number} in winter?", passages=passages
-        )
+        prompt = Prompt((), agent=NORA, question=f"How many boats has harbour {number} in winter?", passages=passages)
         began = time.perf_counter()
         said(prompt, never)
         times.append(time.perf_counter() - began)
