@@ -6,12 +6,12 @@ asked for. The question of a conversation may lack what the turn before said: th
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from gateway.types import Passage
+from gateway.types import Passage, Query
 from gateway.upstream.expectations import Kind, expected, held
 from gateway.upstream.sentences import sentences
 from gateway.upstream.words import content, likeness
@@ -51,6 +51,8 @@ class Signals(NamedTuple):
     statement: float
     """-1 if it is itself a question."""
     length: float
+    close: float
+    """How far its own cosine is behind the best sentence's, times -100; 0 where cosines are not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +89,30 @@ def _heading(title: str, language: str) -> frozenset[str]:
     return frozenset(content(title, language))
 
 
+def titled(passage: Passage, sentence: str) -> str:
+    """What of a sentence is compared by meaning: it and the heading above it, without which "It" is nobody."""
+    heading = passage.title.rpartition(" > ")[2]
+    return f"{heading}: {sentence}" if heading else sentence
+
+
+def compared(query: Query, passages: Sequence[Passage], language: str) -> tuple[str, list[str]]:
+    """What to compare by meaning: the question, behind the one before it where it has few words, and the sentences."""
+    leans = query.context and len(set(content(query.question, language))) <= FEW
+    texts = (titled(passage, one.text) for passage in passages for one in analysed(passage.text, language))
+    return f"{query.context} {query.question}" if leans else query.question, list(dict.fromkeys(texts))
+
+
 def candidates(
-    question: str, context: str, passages: Sequence[Passage], language: str
+    query: Query,
+    passages: Sequence[Passage],
+    language: str,
+    cosines: Mapping[str, float],
 ) -> tuple[Asked, list[Candidate]]:
     """Every sentence of the passages with its signals."""
     units = [analysed(passage.text, language) for passage in passages]
-    asked = _asked(question, context, [unit for sentences in units for unit in sentences], language)
+    asked = _asked(query, [unit for sentences in units for unit in sentences], language)
     best = max((passage.similarity or 0.0 for passage in passages), default=0.0)
+    closest = max(cosines.values(), default=0.0)
     found = []
     like = lru_cache(maxsize=None)(likeness)
     for rank, (passage, unit) in enumerate(zip(passages, units, strict=True)):
@@ -115,17 +134,20 @@ def candidates(
                 1.0 if asked.kinds & sentence.kinds else (-0.5 if asked.kinds else 0.0),
                 -1.0 if sentence.text.endswith("?") else 0.0,
                 min(1.0, len(sentence.stems) / 10),
+                100 * (cosines.get(titled(passage, sentence.text), closest) - closest),
             )
             found.append(Candidate(rank, place, sentence.text, signals, tuple(direct)))
     return asked, found
 
 
-def _asked(question: str, context: str, pool: Sequence[Sentence], language: str) -> Asked:
-    own = tuple(dict.fromkeys(content(question, language)))
-    before = tuple(stem for stem in dict.fromkeys(content(context, language)) if stem not in own)
+def _asked(query: Query, pool: Sequence[Sentence], language: str) -> Asked:
+    own = tuple(dict.fromkeys(content(query.question, language)))
+    before = tuple(stem for stem in dict.fromkeys(content(query.context, language)) if stem not in own)
     carried = CARRIED[min(len(own), len(CARRIED) - 1)]
     weights = [*(_rarity(stem, pool) for stem in own), *(carried * _rarity(stem, pool) for stem in before)]
-    kinds = expected(question, language) or (expected(context, language) if len(own) <= FEW else frozenset())
+    kinds = expected(query.question, language) or (
+        expected(query.context, language) if len(own) <= FEW else frozenset()
+    )
     return Asked(own + before, tuple(weights), kinds)
 
 

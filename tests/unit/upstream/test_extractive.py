@@ -2,12 +2,13 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from gateway.types import Agent, Chunk, Passage, Prompt
-from gateway.upstream.extractive import ALONE, UNKNOWN, answered, extractive, said
+from gateway.upstream.extractive import ALONE, UNKNOWN, answered, said
 
 NORA = Agent("nora", "You are Nora.", first_message="Good day, I am Nora.", unknown="That is not in my book.")
 EMIL = replace(NORA, name="emil", language="de-DE", unknown="Das weiß ich nicht.")
@@ -74,6 +75,34 @@ def test_follow_up_uses_the_turn_before() -> None:
     assert "Puffins come in April" in asked("And when?", context="Do puffins come here?")
 
 
+async def test_meaning_counts_where_it_is_known() -> None:
+    """With cosines from outside, a sentence that shares no word with the question is found by its meaning."""
+    asked_for: list[tuple[str, list[str]]] = []
+
+    async def closeness(question: str, texts: Sequence[str]) -> list[float]:
+        asked_for.append((question, list(texts)))
+        return [0.9 if "painted" in text else 0.8 for text in texts]
+
+    prompt = Prompt((), agent=NORA, question="What colour does the tower show to ships?", passages=LIGHT)
+    stream = answered(prompt, is_greeting=never, closeness=closeness, pause=0)
+    assert "painted white" in "".join([chunk.text async for chunk in stream])
+    [(question, texts)] = asked_for
+    assert question == prompt.question
+    assert "The tower: It is thirty-eight metres tall and painted white." in texts
+    assert len(texts) == 6
+
+
+async def test_missing_cosines_are_done_without() -> None:
+    """Where the cosines do not come in time, the answer is the one without them."""
+
+    async def late(_: str, texts: Sequence[str]) -> list[float]:
+        return []
+
+    prompt = Prompt((), agent=NORA, question="How tall is the tower?", passages=LIGHT)
+    stream = answered(prompt, is_greeting=never, closeness=late, pause=0)
+    assert "".join([chunk.text async for chunk in stream]) == said(prompt, never)
+
+
 def test_unrelated_question_is_declined() -> None:
     """Where the passages do not speak of what is asked, the agent's own line is said."""
     assert asked("Which bank lends money to astronauts?") == NORA.unknown
@@ -93,7 +122,7 @@ def test_route_without_agent_says_what_it_is() -> None:
 
 
 async def read(prompt: Prompt, pause: float = 0.0) -> list[Chunk]:
-    return [chunk async for chunk in extractive(never, pause=pause)(prompt)]
+    return [chunk async for chunk in answered(prompt, is_greeting=never, pause=pause)]
 
 
 async def test_streams_word_by_word() -> None:
@@ -137,7 +166,8 @@ async def test_others_run_between_the_words() -> None:
 
 async def test_closing_ends_it() -> None:
     """A caller that hangs up closes the stream, and nothing goes on."""
-    stream = extractive(never, pause=10.0)(Prompt((), agent=NORA, question="How tall is the tower?", passages=LIGHT))
+    prompt = Prompt((), agent=NORA, question="How tall is the tower?", passages=LIGHT)
+    stream = answered(prompt, is_greeting=never, pause=10.0)
     assert (await anext(stream)).text
     await asyncio.wait_for(stream.aclose(), 1.0)
     with pytest.raises(StopAsyncIteration):
