@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from gateway.types import Chunk, Chunks, Prompt, Query
-from gateway.upstream.choice import NO_COSINES, answer
+from gateway.upstream.choice import NO_COSINES, WEIGHTS, Weights, answer
 from gateway.upstream.evidence import compared
 from gateway.upstream.words import language_of, tokens
 
@@ -25,6 +25,7 @@ async def answered(
     *,
     is_greeting: Callable[[str], bool],
     closeness: Closeness | None = None,
+    weights: Weights = WEIGHTS,
     pause: float = PAUSE,
 ) -> Chunks:
     """What is said to the prompt: a word a chunk, the first at once, the finish and the usage at the end.
@@ -32,7 +33,7 @@ async def answered(
     `is_greeting` tells a bare "good morning" from a question. With `closeness` the sentences are also weighed by
     meaning; without it, by their words and by how near their passage was.
     """
-    words = said(prompt, is_greeting, await _cosines(prompt, closeness)).split()
+    words = said(prompt, is_greeting, await _cosines(prompt, closeness), weights).split()
     for number, word in enumerate(words):
         # Suspended before every word: a caller that hung up is noticed, and others get their turn.
         await asyncio.sleep(pause if number else 0)
@@ -40,14 +41,21 @@ async def answered(
     yield Chunk(finish_reason="stop", usage=_usage(prompt, len(words)))
 
 
-def said(prompt: Prompt, is_greeting: Callable[[str], bool], cosines: Mapping[str, float] = NO_COSINES) -> str:
+def said(
+    prompt: Prompt,
+    is_greeting: Callable[[str], bool],
+    cosines: Mapping[str, float] = NO_COSINES,
+    weights: Weights = WEIGHTS,
+) -> str:
     """The whole answer: the agent's greeting, sentences of its knowledge, or its `unknown` line."""
     agent = prompt.agent
     if agent is None:
         return ALONE
     if agent.first_message and (not prompt.question.strip() or is_greeting(prompt.question)):
         return agent.first_message
-    found = answer(Query(prompt.question, prompt.context), prompt.passages, language_of(agent.language), cosines)
+    found = answer(
+        Query(prompt.question, prompt.context), prompt.passages, language_of(agent.language), cosines, weights
+    )
     return found or agent.unknown or UNKNOWN
 
 

@@ -8,7 +8,9 @@ from dataclasses import replace
 import pytest
 
 from gateway.types import Agent, Chunk, Passage, Prompt
+from gateway.upstream.choice import WEIGHTS
 from gateway.upstream.extractive import ALONE, UNKNOWN, answered, said
+from gateway.upstream.sentences import sentences
 
 NORA = Agent("nora", "You are Nora.", first_message="Good day, I am Nora.", unknown="That is not in my book.")
 EMIL = replace(NORA, name="emil", language="de-DE", unknown="Das weiß ich nicht.")
@@ -119,6 +121,17 @@ def test_bare_greeting_gets_the_first_message(question: str) -> None:
 def test_route_without_agent_says_what_it_is() -> None:
     """Asked itself, it says in plain English that it has no knowledge of its own."""
     assert said(Prompt((), question="Who are you?"), never) == ALONE
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_answer_has_so_many_sentences_at_most(most: int) -> None:
+    """`most` bounds the sentences of an answer, and they stand in their passage's order."""
+    question = "What of the tower, its ticket, its boat?"
+    prompt = Prompt((), agent=NORA, question=question, passages=LIGHT)
+    answer = said(prompt, never, weights=replace(WEIGHTS, most=most))
+    assert 1 <= len(sentences(answer)) <= most
+    spoken = " ".join(sentences(LIGHT[0].text))
+    assert [spoken.find(one) for one in sentences(answer)] == sorted(spoken.find(one) for one in sentences(answer))
 
 
 async def read(prompt: Prompt, pause: float = 0.0) -> list[Chunk]:
