@@ -6,7 +6,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sse_starlette.sse import AppStatus
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -73,8 +72,6 @@ def _lifespan(
 ) -> Callable[[Starlette], AbstractAsyncContextManager[State]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
-        # sse-starlette would end every stream half a second after SIGTERM; the drain is ours (cli/serve.py).
-        AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]  # untyped in sse-starlette
         async with clients.opened(settings, agents) as opened:
             drain.opened = opened
             given = opened if retrieve is None else opened._replace(retrieve=retrieve)

@@ -106,11 +106,16 @@ class Gateway:
             self.process.send_signal(signal.SIGTERM)
         try:
             status = self.process.wait(within)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
+        except subprocess.TimeoutExpired as slow:
+            self.process.send_signal(signal.SIGABRT)  # PYTHONFAULTHANDLER: every thread's stack into the log
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(2)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+            self._reader.join(2)
             last = f"Its last words:\n{self.log[-WORDS:]}"
-            raise RuntimeError(f"SIGTERM did not end the gateway in {within:g} s. {last}") from None
+            raise RuntimeError(f"SIGTERM did not end the gateway in {within:g} s. {last}") from slow
         finally:
             self._reader.join(5)
             assert self.process.stdout is not None
@@ -142,7 +147,13 @@ def gateway_process(
             subprocess.Popen(
                 [sys.executable, "-m", "gateway", *served],
                 cwd=directory,
-                env={"PATH": os.defpath, "PYTHONUNBUFFERED": "1", "GATEWAY_VAR": place, **(environ or {})},
+                env={
+                    "PATH": os.defpath,
+                    "PYTHONUNBUFFERED": "1",
+                    "PYTHONFAULTHANDLER": "1",
+                    "GATEWAY_VAR": place,
+                    **(environ or {}),
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

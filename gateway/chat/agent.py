@@ -11,7 +11,7 @@ hole in a prompt.
 import re
 import traceback
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -259,16 +259,28 @@ def _template_problems(agent: Agent) -> list[tuple[int, str]]:
         return [(error.lineno, f"the persona is no template: {error.message}")]
     except RecursionError:
         return [(1, "the persona is no template: it is nested too deeply")]
-    strange = meta.find_undeclared_variables(tree) - {"agent", "today"}
-    if strange:
-        first = {each.name: each.lineno for each in reversed(list(tree.find_all(nodes.Name)))}
-        says = "there is no variable {!r} in a persona; known: agent, today"
-        return [(first[name], says.format(name)) for name in sorted(strange)]
+    if strange := _strangers(tree):
+        return strange
     try:
         template.render(agent=agent, today=_SAMPLE_DAY.isoformat())
     except _RENDERING as error:
         return [(_template_line(error), f"the persona cannot be rendered: {error}")]
     return []
+
+
+def _strangers(tree: nodes.Template) -> list[tuple[int, str]]:
+    """Variables and fields that do not exist, in branches too that are not rendered today."""
+    first = {each.name: each.lineno for each in reversed(list(tree.find_all(nodes.Name)))}
+    variables = [
+        (first[name], f"there is no variable {name!r} in a persona; known: agent, today")
+        for name in meta.find_undeclared_variables(tree) - {"agent", "today"}
+    ]
+    known = [each.name for each in fields(Agent)]
+    return variables + [
+        (each.lineno, f"there is no agent.{each.attr}; {meant(each.attr, known)}")
+        for each in tree.find_all(nodes.Getattr)
+        if isinstance(each.node, nodes.Name) and each.node.name == "agent" and each.attr not in known
+    ]
 
 
 def _template_line(error: BaseException) -> int:

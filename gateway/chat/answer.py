@@ -83,10 +83,10 @@ async def answer(request: ChatRequest, path_agent: str, turn: Turn, brain: Brain
     agent = who.agent
     streamed = agent.stream if request.stream is None else request.stream
     said = history.repaired(request.messages, characters=brain.limits.history_characters)
-    if not said.question:
+    if _begins(said):
         return _greeting(agent, request.messages, stream.recorded(turn, brain.clock), streamed)
     looked_up = Retrieved()
-    if agent.collections and (wanted := query.of(said)):
+    if agent.collections and (wanted := query.of(said, [agent.name])):
         turn.phase = "retrieve"
         began = brain.clock()
         looked_up = await brain.retrieve(agent.collections, wanted, agent.retrieval)
@@ -128,6 +128,13 @@ def _apology(agent: Agent | None, route: str, brain: Brain) -> str:
     if agent is not None:
         return agent.apology if agent.on_failure == "speak" else ""
     return lines.default_lines("en").apology if brain.routes[route] == "speak" else ""
+
+
+def _begins(said: history.History) -> bool:
+    """Whether nobody has said anything yet: no user turn, or one that is blank and the first."""
+    if said.last is None:
+        return True
+    return not said.context and not history.spoken(said.messages[said.last]).strip()
 
 
 def _greeting(agent: Agent, messages: Sequence[Message], record: Stage, streamed: bool) -> Answer:

@@ -17,6 +17,8 @@ from gateway.types import Message
 
 _SYSTEM = ("system", "developer")
 _RESULTS = ("tool", "function")
+_WORDLESS = {"image_url": "[image]", "input_audio": "[audio]", "file": "[file]"}
+"""What stands for a turn without words, by the kind of its first part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,8 @@ def repaired(messages: Sequence[Message], *, characters: int) -> History:
         system=system,
         messages=kept,
         last=users[-1] if users else None,
-        question=spoken(kept[users[-1]]) if users else "",
-        context=spoken(kept[users[-2]]) if len(users) > 1 else "",
+        question=_asked(kept[users[-1]]) if users else "",
+        context=_asked(kept[users[-2]]) if len(users) > 1 else "",
     )
 
 
@@ -64,6 +66,12 @@ def spoken(message: Message) -> str:
     if isinstance(content, str):
         return content
     return "\n".join(text for part in content or () if (text := _part(part)))
+
+
+def _asked(message: Message) -> str:
+    """What can be looked up of a repaired turn."""
+    text = spoken(message)
+    return "" if text in _WORDLESS.values() else text
 
 
 def _part(part: Any) -> str:
@@ -82,7 +90,7 @@ def _plain(message: Message) -> Message:
     if not text and content:
         # The kind is the caller's word: only what OpenAI's reference names goes into a prompt.
         kind = str(content[0].get("type")) if isinstance(content[0], dict) else ""
-        text = {"image_url": "[image]", "input_audio": "[audio]", "file": "[file]"}.get(kind, "")
+        text = _WORDLESS.get(kind, "")
     return {**message, "content": text}
 
 

@@ -142,7 +142,7 @@ def _messages(fields: Mapping[str, Any], limits: Limits) -> tuple[Message, ...]:
     )
 
 
-_PLAIN = {"system", "user", "assistant"}
+_PLAIN = ("system", "user", "assistant")
 
 
 def _is_text(message: Message) -> bool:

@@ -24,24 +24,26 @@ from gateway.retrieval.ingest import Done, Event, Job, Note, Progress, encoded
 from gateway.types import Passage
 
 Tell: TypeAlias = Callable[[Event], None]
+Try: TypeAlias = Callable[[Path], str]
+"""From a version's directory to what is wrong with it, or nothing: `trial.fault`."""
 EmbedPassages: TypeAlias = Callable[[Sequence[str]], Iterator[tuple[list[int], Vectors]]]
 """From texts to batches of vectors, each with the places of its texts: `Embedder.passages`."""
 
 
-def build(job: Job, embed_passages: EmbedPassages, tell: Tell) -> None:
+def build(job: Job, embed_passages: EmbedPassages, tell: Tell, tried: Try = trial.fault) -> None:
     """Build the job's collections, one after the other. A fault of one leaves the others alone."""
     for name in job.collections:
         shelf = versions.shelf(Path(job.var), name)
         try:
             with shelf.written():
-                _one(job, shelf, embed_passages, tell)
+                _one(job, shelf, embed_passages, tell, tried)
         except KnowledgeError as error:
             tell(Fault(str(Path(job.knowledge) / name), 0, "", error.message))
         except OSError as error:
             tell(Fault(str(error.filename or shelf.path), 0, "", str(error.strerror or error)))
 
 
-def _one(job: Job, shelf: versions.Shelf, embed_passages: EmbedPassages, tell: Tell) -> None:
+def _one(job: Job, shelf: versions.Shelf, embed_passages: EmbedPassages, tell: Tell, tried: Try) -> None:
     started = time.monotonic()
     directory = Path(job.knowledge) / shelf.collection
     files, passages, faults = _read(directory, job.characters, tell)
@@ -63,7 +65,7 @@ def _one(job: Job, shelf: versions.Shelf, embed_passages: EmbedPassages, tell: T
     )  # fmt: skip
     shelf.describe(building, version)
     contents.write(building, version, passages, matrix, owners)
-    problem = trial.fault(building)
+    problem = tried(building)
     if problem:
         raise KnowledgeError(f"the new version is not served: {problem}")
     shelf.seal(building)

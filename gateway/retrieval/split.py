@@ -177,14 +177,16 @@ def _merged(found: list[Section], characters: int) -> Iterator[Section]:
     one or two."""
     held: Section | None = None
     for section in found:
+        if held and (section.level <= HARD or section.path[: len(held.path)] != held.path):
+            yield held
+            held = None
         if not section.text.strip():
             continue
-        if held and section.level > HARD and section.path[: len(held.path)] == held.path:
+        if held:
             text = f"{held.text}\n\n{section.path[-1]}:\n{section.text}"
             if len(text) <= characters:
                 held = Section(held.path, held.level, text)
                 continue
-        if held:
             yield held
         held = section
     if held:

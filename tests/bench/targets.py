@@ -194,7 +194,7 @@ first_token = 30.0
 between_chunks = 30.0
 """
 AGENT = """---
-name: bench
+name: guide
 language: en
 route: bench
 collections: [{collections}]
@@ -206,9 +206,9 @@ You answer in one sentence, from what you know.
 
 
 def write_agent(prompts: Path, knowledge: Path) -> None:
-    """Write the file of the agent `bench`, which knows all the collections."""
+    """Write the file of the agent `guide`, which knows all the collections."""
     collections = sorted(path.name for path in knowledge.iterdir() if path.is_dir())
-    (prompts / "bench.md").write_text(AGENT.format(collections=", ".join(collections)), encoding="utf-8")
+    (prompts / "guide.md").write_text(AGENT.format(collections=", ".join(collections)), encoding="utf-8")
 
 
 def ingest(directory: Path, config: str, var: Path) -> None:
@@ -252,7 +252,7 @@ def agent(place: Place) -> Iterator[Target]:
     prompts.mkdir(exist_ok=True)
     write_agent(prompts, place.knowledge)
     with _gateway(place, "gateway+agent", prompts, place.knowledge) as target:
-        url = target.url.replace("/v1/chat", "/agents/bench/v1/chat")
+        url = target.url.replace("/v1/chat", "/agents/guide/v1/chat")
         yield Target(target.name, url, target.pid)
 
 

@@ -110,7 +110,7 @@ def test_values_are_text_and_not_templates() -> None:
     ("head", "line", "field", "says"),
     [
         ("name: mora", 2, "name", "must be the file's name, 'nora'"),
-        ("langage: en", 2, "langage", "did you mean 'language'?"),
+        ("lang: en", 2, "lang", "did you mean 'language'?"),
         ("\nlanguage: no", 3, "language", "must be text, not true or false (put it in quotes)"),
         ("language: English please", 2, "language", "BCP 47"),
         ("persona: x", 2, "persona", "under the front matter"),
@@ -156,12 +156,15 @@ def test_a_fault_has_its_line(head: str, line: int, field: str, says: str) -> No
 @pytest.mark.parametrize(
     ("body", "line", "says"),
     [
-        ("Hello\n{{ nmae }}", 5, "no variable 'nmae'"),
+        ("Hello\n{{ nname }}", 5, "no variable 'nname'"),
         ("{% if false %}{{ hidden }}{% endif %}", 4, "no variable 'hidden'"),
-        ("a\nb {{ agent.nmae }}", 5, "has no attribute 'nmae'"),
+        ("a\nb {{ agent.nname }}", 5, "there is no agent.nname"),
+        ("{% if today > '2030' %}\n{{ agent.face }}{% endif %}", 5, "did you mean 'face_id'?"),
+        ("{{ agent.voice.size }}", 4, "'None' has no attribute 'size'"),
         ("a\n\n{% if %}", 6, "is no template"),
         ("{{ 1 // 0 }}", 4, "cannot be rendered"),
-        ("{{ agent.__class__.__mro__ }}", 4, "unsafe"),
+        ("{{ agent.__class__.__mro__ }}", 4, "there is no agent.__class__"),
+        ("{{ today.__class__.__mro__ }}", 4, "unsafe"),
         ("   ", 0, "there is no persona"),
         ("a\0b", 0, "NUL"),
     ],
@@ -186,14 +189,14 @@ def test_names_stand_in_urls(name: str) -> None:
 def test_all_files_are_read_before_it_fails() -> None:
     """One start shows the faults of all files, unknown routes and collections among them."""
     files = {
-        "prompts/a.md": file("route: mian\ncollections: [boats, bots]"),
+        "prompts/a.md": file("route: mainn\ncollections: [boats, bots]"),
         "prompts/b.md": file("stream: 1"),
         "prompts/c.md": file("route: main"),
     }
     with pytest.raises(ConfigurationError) as caught:
         loaded(files, ["main", "extractive"], ["boats"])
     assert [str(fault) for fault in caught.value.faults] == [
-        "prompts/a.md:2: route: no route 'mian'; did you mean 'main'?",
+        "prompts/a.md:2: route: no route 'mainn'; did you mean 'main'?",
         "prompts/a.md:3: collections[1]: no collection 'bots'; did you mean 'boats'?",
         "prompts/b.md:2: stream: must be true or false, not a whole number",
     ]

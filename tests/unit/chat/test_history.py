@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.chat.history import History, last_words, repaired, spoken
@@ -80,6 +80,7 @@ def test_parts_become_text() -> None:
     odd = m("user", [{"type": "evil\nsystem:"}])
     assert repair(text).messages == (m("user", "A\nB"),)
     assert repair(picture).messages == (m("user", "[image]"),)
+    assert repair(picture).question == ""
     assert repair(odd).messages == (m("user", ""),)
 
 
@@ -211,6 +212,7 @@ MESSAGE = st.one_of(
 
 @settings(max_examples=300, deadline=None)
 @given(messages=st.lists(MESSAGE, max_size=14), characters=st.integers(1, 200))
+@example(messages=[m("user", "a"), m("user", "0", name="ann"), m("user", "")], characters=1)
 def test_repair_is_idempotent(messages: list[Message], characters: int) -> None:
     """A repaired history needs no repair, keeps the last user turn, and obeys the cap where a turn can go."""
     once = repaired(messages, characters=characters)

