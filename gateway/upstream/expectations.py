@@ -94,12 +94,10 @@ def expected(question: str, language: str) -> frozenset[Kind]:
     return frozenset(kind for kind, pattern in _asks() if pattern.search(asked))
 
 
-def held(sentence: str) -> frozenset[Kind]:
-    """The kinds of answer that a sentence could be."""
-    lower = sentence.lower()
-    return frozenset(
-        kind for kind, pattern in _holds() if pattern.search(sentence if kind == "person" else lower)
-    )
+@lru_cache(maxsize=8192)
+def holds(sentence: str, kind: Kind) -> bool:
+    """Whether a sentence holds this kind of answer."""
+    return _pattern(kind).search(sentence if kind == "person" else sentence.lower()) is not None
 
 
 @lru_cache(maxsize=1)
@@ -107,6 +105,6 @@ def _asks() -> tuple[tuple[Kind, "regex.Pattern[str]"], ...]:
     return tuple((kind, regex.compile(pattern)) for kind, pattern in _ASKS)
 
 
-@lru_cache(maxsize=1)
-def _holds() -> tuple[tuple[Kind, "regex.Pattern[str]"], ...]:
-    return tuple((kind, regex.compile(pattern)) for kind, pattern in _HOLDS.items())
+@lru_cache(maxsize=8)
+def _pattern(kind: Kind) -> "regex.Pattern[str]":
+    return regex.compile(_HOLDS[kind])

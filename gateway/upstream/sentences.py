@@ -21,6 +21,7 @@ _MARKUP = (
     (regex.compile(r"`+([^`]+)`+"), r"\1"),
     (regex.compile(r"\\([\\`*_{}\[\]()#+\-.!|>~])"), r"\1"),
 )
+_MARKS = frozenset("*_`[<~\\")
 _END = regex.compile(
     r"(?P<stop>[.!?…]+|[\p{Sentence_Terminal}--[.!?]])"
     r"(?P<close>[\p{Pf}\p{Pe}\"'\u201c]*)"
@@ -110,8 +111,9 @@ _MONTHS = {
 
 def spoken(text: str) -> str:
     """`text` on one line and without Markdown: labels of links and emphasised words stay, marks go."""
-    for pattern, kept in _MARKUP:
-        text = pattern.sub(kept, text)
+    if not _MARKS.isdisjoint(text):
+        for pattern, kept in _MARKUP:
+            text = pattern.sub(kept, text)
     return " ".join(text.split())
 
 

@@ -32,9 +32,9 @@ _ASKING = {
     "us really actually okay yes hello hi hey thanks also ever still even get got take say said "
     "thing something anything someone anyone way one",
     "de": "denn eigentlich mal bitte gern gerne sagen sag wissen weiß möchte möchten wollen darf dürfen "
-    "kriegen kriege krieg bekomme bekommen gibt gibts geht gehts viele lange wann wer wem wen "
-    "wieso warum weshalb welcher welches wohin woher ja nein hallo danke überhaupt einfach schon mehr etwa so beim wäre hätte "
-    "könnte könnten müssen müsste ganz dort dabei dafür davon darauf daran irgendwo irgendwas jemand",
+    "kriegen kriege krieg bekomme bekommen gibt gibts geht gehts viele lange wann wer wem wen wieso "
+    "warum weshalb welcher welches wohin woher ja nein hallo danke überhaupt einfach schon mehr etwa so beim "
+    "wäre hätte könnte könnten müssen müsste ganz dort dabei dafür davon darauf daran irgendwo irgendwas jemand",
     "es": "puedo puede pueden podría quiero quisiera saber decir dime favor cuánto cuánta cuántos cuántas "
     "cuándo dónde cómo cuál cuáles quién gracias hola hay tengo tiene hacer ir",
     "fr": "puis peut peux peuvent pourrais voudrais savoir dire dis plaît combien quand où comment "
@@ -63,11 +63,7 @@ def content(text: str, language: str) -> list[str]:
     """The stems of the words that carry meaning, in order; all words' stems where none does."""
     empty = _empty_words(language)
     words = tokens(text)
-    bearing = [
-        word
-        for word in words
-        if word not in empty and (len(word) > 1 or not word.isascii() or word.isdigit())
-    ]
+    bearing = [word for word in words if word not in empty and (len(word) > 1 or not word.isascii() or word.isdigit())]
     return stems(language)(bearing)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.upstream.expectations import Kind, expected, held
+from gateway.upstream.expectations import Kind, expected, holds
 
 
 @pytest.mark.parametrize(
@@ -30,9 +30,7 @@ def test_questions_expect_a_kind(question: str, language: str, kind: Kind) -> No
     assert kind in expected(question, language)
 
 
-@pytest.mark.parametrize(
-    ("question", "language"), [("May I bring my dog?", "en"), ("Milloin vene lähtee?", "fi")]
-)
+@pytest.mark.parametrize(("question", "language"), [("May I bring my dog?", "en"), ("Milloin vene lähtee?", "fi")])
 def test_other_questions_expect_nothing(question: str, language: str) -> None:
     """A yes-or-no question, or one in a language without a lexicon, prefers no sentence."""
     assert expected(question, language) == frozenset()
@@ -54,9 +52,10 @@ def test_other_questions_expect_nothing(question: str, language: str) -> None:
 )
 def test_sentences_hold_a_kind(sentence: str, kind: Kind) -> None:
     """Digits, number words, units, months, currencies and conjunctions show what a sentence could answer."""
-    assert kind in held(sentence)
+    assert holds(sentence, kind)
 
 
 def test_plain_sentence_holds_nothing() -> None:
     """A sentence without any of these is no better answer to such a question than another."""
-    assert held("Bicycles are not carried on board") == frozenset()
+    kinds: tuple[Kind, ...] = ("time", "duration", "money", "number", "reason", "person")
+    assert not any(holds("Bicycles are not carried on board", kind) for kind in kinds)

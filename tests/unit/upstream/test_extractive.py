@@ -2,12 +2,15 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from gateway.types import Agent, Chunk, Passage, Prompt
-from gateway.upstream.extractive import ALONE, UNKNOWN, answered, extractive, said
+from gateway.upstream.choice import WEIGHTS
+from gateway.upstream.extractive import ALONE, UNKNOWN, answered, said
+from gateway.upstream.sentences import sentences
 
 NORA = Agent("nora", "You are Nora.", first_message="Good day, I am Nora.", unknown="That is not in my book.")
 EMIL = replace(NORA, name="emil", language="de-DE", unknown="Das weiß ich nicht.")
@@ -39,9 +42,7 @@ def greeting(text: str) -> bool:
     return text.strip().lower() in {"hello", "hi"}
 
 
-def asked(
-    question: str, context: str = "", agent: Agent = NORA, passages: tuple[Passage, ...] = LIGHT
-) -> str:
+def asked(question: str, context: str = "", agent: Agent = NORA, passages: tuple[Passage, ...] = LIGHT) -> str:
     return said(Prompt((), agent=agent, question=question, context=context, passages=passages), never)
 
 
@@ -76,6 +77,34 @@ def test_follow_up_uses_the_turn_before() -> None:
     assert "Puffins come in April" in asked("And when?", context="Do puffins come here?")
 
 
+async def test_meaning_counts_where_it_is_known() -> None:
+    """With cosines from outside, a sentence that shares no word with the question is found by its meaning."""
+    asked_for: list[tuple[str, list[str]]] = []
+
+    async def closeness(question: str, texts: Sequence[str]) -> list[float]:
+        asked_for.append((question, list(texts)))
+        return [0.9 if "painted" in text else 0.8 for text in texts]
+
+    prompt = Prompt((), agent=NORA, question="What colour does the tower show to ships?", passages=LIGHT)
+    stream = answered(prompt, is_greeting=never, closeness=closeness, pause=0)
+    assert "painted white" in "".join([chunk.text async for chunk in stream])
+    [(question, texts)] = asked_for
+    assert question == prompt.question
+    assert "The tower: It is thirty-eight metres tall and painted white." in texts
+    assert len(texts) == 6
+
+
+async def test_missing_cosines_are_done_without() -> None:
+    """Where the cosines do not come in time, the answer is the one without them."""
+
+    async def late(_: str, texts: Sequence[str]) -> list[float]:
+        return []
+
+    prompt = Prompt((), agent=NORA, question="How tall is the tower?", passages=LIGHT)
+    stream = answered(prompt, is_greeting=never, closeness=late, pause=0)
+    assert "".join([chunk.text async for chunk in stream]) == said(prompt, never)
+
+
 def test_unrelated_question_is_declined() -> None:
     """Where the passages do not speak of what is asked, the agent's own line is said."""
     assert asked("Which bank lends money to astronauts?") == NORA.unknown
@@ -94,8 +123,19 @@ def test_route_without_agent_says_what_it_is() -> None:
     assert said(Prompt((), question="Who are you?"), never) == ALONE
 
 
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_answer_has_so_many_sentences_at_most(most: int) -> None:
+    """`most` bounds the sentences of an answer, and they stand in their passage's order."""
+    question = "What of the tower, its ticket, its boat?"
+    prompt = Prompt((), agent=NORA, question=question, passages=LIGHT)
+    answer = said(prompt, never, weights=replace(WEIGHTS, most=most))
+    assert 1 <= len(sentences(answer)) <= most
+    spoken = " ".join(sentences(LIGHT[0].text))
+    assert [spoken.find(one) for one in sentences(answer)] == sorted(spoken.find(one) for one in sentences(answer))
+
+
 async def read(prompt: Prompt, pause: float = 0.0) -> list[Chunk]:
-    return [chunk async for chunk in extractive(never, pause=pause)(prompt)]
+    return [chunk async for chunk in answered(prompt, is_greeting=never, pause=pause)]
 
 
 async def test_streams_word_by_word() -> None:
@@ -139,9 +179,8 @@ async def test_others_run_between_the_words() -> None:
 
 async def test_closing_ends_it() -> None:
     """A caller that hangs up closes the stream, and nothing goes on."""
-    stream = extractive(never, pause=10.0)(
-        Prompt((), agent=NORA, question="How tall is the tower?", passages=LIGHT)
-    )
+    prompt = Prompt((), agent=NORA, question="How tall is the tower?", passages=LIGHT)
+    stream = answered(prompt, is_greeting=never, pause=10.0)
     assert (await anext(stream)).text
     await asyncio.wait_for(stream.aclose(), 1.0)
     with pytest.raises(StopAsyncIteration):
@@ -150,15 +189,11 @@ async def test_closing_ends_it() -> None:
 
 def test_answer_takes_less_than_two_milliseconds() -> None:
     """It runs on the event loop, so it must not hold it: four full passages, the median."""
-    long = " ".join(
-        f"Sentence {n} tells of harbour {n % 7} and of its {n + 3} boats in winter." for n in range(11)
-    )
+    long = " ".join(f"Sentence {n} tells of harbour {n % 7} and of its {n + 3} boats in winter." for n in range(11))
     passages = tuple(passage(f"{long} Passage {rank}.", "Harbours", rank) for rank in range(4))
     times = []
     for number in range(100):
-        prompt = Prompt(
-            (), agent=NORA, question=f"How many boats has harbour {number} in winter?", passages=passages
-        )
+        prompt = Prompt((), agent=NORA, question=f"How many boats has harbour {number} in winter?", passages=passages)
         began = time.perf_counter()
         said(prompt, never)
         times.append(time.perf_counter() - began)
