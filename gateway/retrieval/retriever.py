@@ -17,14 +17,11 @@ from typing import TextIO
 
 from gateway.errors import KnowledgeError
 from gateway.retrieval import contents, embed, search, trial, versions
-from gateway.retrieval.embed import Vectors
+from gateway.retrieval.embed import Embed
 from gateway.settings import Settings
 from gateway.types import Passage, Query, Retrieval, Retrieved
 
 log = logging.getLogger(__name__)
-
-EmbedQuery = Callable[[str], Vectors]
-"""From a question to its vector, one row: `Embedder.query`."""
 
 
 @dataclass(slots=True, eq=False)
@@ -86,7 +83,7 @@ class Retriever:
     var: Path
     threads: int
     waiting: int
-    embed_query: EmbedQuery | None
+    embed_query: Embed | None
     collections: tuple[str, ...]
     missing: list[str] = field(default_factory=list)
     """What should be there and is not: `embeddings`, `knowledge:{collection}`. For readiness."""
@@ -196,7 +193,7 @@ class Retriever:
             serving.lock.close()
 
 
-def _embedder(var: Path) -> EmbedQuery | None:
+def _embedder(var: Path) -> Embed | None:
     """The model; nothing where it was never converted."""
     try:
         return embed.Embedder(embed.directory(var), threads=1).query
@@ -207,7 +204,7 @@ def _embedder(var: Path) -> EmbedQuery | None:
 
 @asynccontextmanager
 async def opened(
-    settings: Settings, collections: Iterable[str], *, embed_query: EmbedQuery | None = None
+    settings: Settings, collections: Iterable[str], *, embed_query: Embed | None = None
 ) -> AsyncIterator[Retriever]:
     """Open these collections, warmed up. `embed_query` takes the place of the model."""
     knowledge = settings.knowledge
