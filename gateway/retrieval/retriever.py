@@ -85,14 +85,18 @@ class Retriever:
     waiting: int
     embed_query: Embed | None
     collections: tuple[str, ...]
-    missing: list[str] = field(default_factory=list)
-    """What should be there and is not: `embeddings`, `knowledge:{collection}`. For readiness."""
     _serving: dict[str, Serving] = field(default_factory=dict)
     _busy: int = 0
     """Searches that run or wait."""
 
     def __post_init__(self) -> None:
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="retrieval")
+
+    @property
+    def missing(self) -> list[str]:
+        """What should be there and is not: `embeddings`, `knowledge:{collection}`. For readiness."""
+        absent = [f"knowledge:{name}" for name in self.collections if name not in self._serving]
+        return absent if self.embed_query else ["embeddings", *absent]
 
     async def retrieve(self, collections: Sequence[str], query: Query, retrieval: Retrieval) -> Retrieved:
         """A `types.Retrieve`."""
@@ -155,7 +159,6 @@ class Retriever:
         in."""
         if collections is not None:
             self.collections = tuple(dict.fromkeys(collections))
-        missing = [] if self.embed_query else ["embeddings"]
         for name in self.collections:
             now = self._serving.get(name)
             if now and versions.shelf(self.var, name).current() == now.contents.version.name:
@@ -164,14 +167,11 @@ class Retriever:
                 fresh = await asyncio.to_thread(opened_version, self.var, name)
             except KnowledgeError as error:
                 log.warning("collection %s: %s", name, error.message)
-                if not now:
-                    missing.append(f"knowledge:{name}")
                 continue
             self._serving[name] = fresh
             self._retire(now)
         for name in set(self._serving) - set(self.collections):
             self._retire(self._serving.pop(name))
-        self.missing[:] = missing
 
     @staticmethod
     def _retire(serving: Serving | None) -> None:
@@ -208,10 +208,14 @@ async def opened(
 ) -> AsyncIterator[Retriever]:
     """Open these collections, warmed up. `embed_query` takes the place of the model."""
     knowledge = settings.knowledge
-    made = embed_query or await asyncio.to_thread(_embedder, settings.var)
-    retriever = Retriever(settings.var, knowledge.threads, knowledge.waiting, made, tuple(dict.fromkeys(collections)))
+    named = tuple(dict.fromkeys(collections))
+    retriever = Retriever(settings.var, knowledge.threads, knowledge.waiting, embed_query, named)
     try:
-        await retriever.reload()
+        opening = retriever.reload()
+        if embed_query is None:
+            retriever.embed_query, _ = await asyncio.gather(asyncio.to_thread(_embedder, settings.var), opening)
+        else:
+            await opening
         await retriever.warm()
         yield retriever
     finally:
