@@ -3,7 +3,7 @@
 import shutil
 import time
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,10 +43,9 @@ class HashedModel:
         self.embedded.append(text)
         return hashed(text)[None]
 
-    def passages(self, texts: Sequence[str]) -> Iterator[tuple[list[int], Vectors]]:
-        for place, text in enumerate(texts):
-            self.embedded.append(text)
-            yield [place], hashed(text)[None, : self.dimension]
+    def passage(self, text: str) -> Vectors:
+        self.embedded.append(text)
+        return hashed(text)[None, : self.dimension]
 
 
 def write(directory: Path, files: Mapping[str, str | bytes]) -> Path:
@@ -76,7 +75,7 @@ def built(root: Path, name: str, files: Mapping[str, str | bytes], made: HashedM
     Raises what went wrong as an AssertionError."""
     write(root / "knowledge" / name, files)
     events: list[ingest.Event] = []
-    build.build(job(root, name), (made or HashedModel()).passages, events.append, tried)
+    build.build(job(root, name), (made or HashedModel()).passage, events.append, tried)
     assert any(isinstance(event, ingest.Done) for event in events), events
     return shelf(root / "var", name)
 

@@ -20,10 +20,6 @@ from gateway.http.state import State
 from gateway.http.streamed import Streamed
 from gateway.types import Outcome, Turn
 
-SDK = "x-stainless-lang"
-"""The official OpenAI SDKs send it, and leave `stream` out exactly where they expect one JSON object."""
-
-
 async def chat_completions(request: Request[State]) -> Response | Streamed:
     """Answer with a stream, one JSON object, or an error; write the turn's record exactly once."""
     state = request.state
@@ -51,7 +47,7 @@ async def _answered(request: Request[State], turn: Turn) -> Response | Streamed:
     received = await body(request, settings.limits)
     began = brain.clock()
     chat = requests.parse(received, settings.limits)
-    if chat.stream is None and SDK in request.headers:
+    if chat.stream is None and _wants_json(request):
         chat = replace(chat, stream=False)
     turn.timings["parse"] = (brain.clock() - began) * 1000
     async with cancelled_on_hangup(request.receive):
@@ -103,6 +99,11 @@ def _headers(answered: Answer, turn: Turn) -> dict[str, str]:
     if answered.sources:
         headers["x-gateway-sources"] = ",".join(quote(passage.id, safe="/._-~") for passage in answered.sources)
     return headers
+
+
+def _wants_json(request: Request[State]) -> bool:
+    """Whether a caller that left `stream` out expects one JSON object: OpenAI's SDKs and the AI SDK do."""
+    return "x-stainless-lang" in request.headers or request.headers.get("user-agent", "").startswith("ai/")
 
 
 def _outcome(error: GatewayError) -> Outcome:

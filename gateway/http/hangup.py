@@ -52,6 +52,9 @@ async def cancelled_on_hangup(receive: Receive) -> AsyncIterator[None]:
     watcher = asyncio.create_task(watch())
     try:
         yield
+        if gone:  # a cancellation that met its end just then
+            inside.uncancel()
+            raise CallerGone("The caller hung up.")
     except asyncio.CancelledError:
         if gone and not inside.uncancel():
             raise CallerGone("The caller hung up.") from None

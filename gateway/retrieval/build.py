@@ -5,12 +5,14 @@ does.
 """
 
 import json
+import logging
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 from typing import TypeAlias
@@ -20,31 +22,31 @@ import numpy as np
 from gateway import observe
 from gateway.errors import Fault, KnowledgeError
 from gateway.retrieval import contents, embed, lexical, model, split, trial, vectors, versions
-from gateway.retrieval.embed import Vectors
+from gateway.retrieval.embed import Embed, Vectors
 from gateway.retrieval.ingest import Done, Event, Job, Note, Progress, encoded
 from gateway.types import Passage
 
 Tell: TypeAlias = Callable[[Event], None]
 Try: TypeAlias = Callable[[Path], str]
 """From a version's directory to what is wrong with it, or nothing: `trial.fault`."""
-EmbedPassages: TypeAlias = Callable[[Sequence[str]], Iterator[tuple[list[int], Vectors]]]
-"""From texts to batches of vectors, each with the places of its texts: `Embedder.passages`."""
+KEPT_AT_ONCE = 16
+"""Vectors that a killed ingest has to make again, at most."""
 
 
-def build(job: Job, embed_passages: EmbedPassages, tell: Tell, tried: Try = trial.fault) -> None:
+def build(job: Job, embed_passage: Embed, tell: Tell, tried: Try = trial.fault) -> None:
     """Build the job's collections, one after the other. A fault of one leaves the others alone."""
     for name in job.collections:
         shelf = versions.shelf(Path(job.var), name)
         try:
             with shelf.written():
-                _one(job, shelf, embed_passages, tell, tried)
+                _one(job, shelf, embed_passage, tell, tried)
         except KnowledgeError as error:
             tell(Fault(str(Path(job.knowledge) / name), 0, "", error.message))
         except OSError as error:
             tell(Fault(str(error.filename or shelf.path), 0, "", str(error.strerror or error)))
 
 
-def _one(job: Job, shelf: versions.Shelf, embed_passages: EmbedPassages, tell: Tell, tried: Try) -> None:
+def _one(job: Job, shelf: versions.Shelf, embed_passage: Embed, tell: Tell, tried: Try) -> None:
     started = time.monotonic()
     directory = Path(job.knowledge) / shelf.collection
     files, passages, faults = _read(directory, job.characters, tell)
@@ -56,7 +58,7 @@ def _one(job: Job, shelf: versions.Shelf, embed_passages: EmbedPassages, tell: T
         return
     shelf.sweep()
     texts, owners = contents.embedded(passages)
-    matrix, made = _vectors(job, shelf.collection, texts, embed_passages, tell)
+    matrix, made = _vectors(job, shelf.collection, texts, embed_passage, tell)
     building = shelf.begin()
     name = building.name.removesuffix(versions.BUILDING)
     language = lexical.language_of(passage.text for passage in passages)
@@ -95,23 +97,22 @@ def _read(directory: Path, characters: int, tell: Tell) -> tuple[dict[str, str],
     return hashes, passages, faults
 
 
-def _vectors(
-    job: Job, collection: str, texts: Sequence[str], embed_passages: EmbedPassages, tell: Tell
-) -> tuple[Vectors, int]:
+def _vectors(job: Job, collection: str, texts: Sequence[str], embed_passage: Embed, tell: Tell) -> tuple[Vectors, int]:
     """One vector a text, and how many had to be made: the rest were made before."""
     keys = [vectors.key(text) for text in texts]
     with vectors.opened(Path(job.var) / "embeddings" / f"{versions.MODEL}.sqlite") as kept:
         known = kept.find(keys)
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
-        names, tell_of = list(missing), len(texts) - len(missing)
-        for places, made in embed_passages(list(missing.values())) if missing else ():
-            if made.shape != (len(places), versions.DIMENSION):
-                raise KnowledgeError(f"the model gave vectors of the shape {made.shape}")
-            fresh = {names[place]: vector for place, vector in zip(places, made, strict=True)}
-            kept.keep(fresh)
-            known.update(fresh)
-            tell_of += len(places)
-            tell(Progress(collection, tell_of, len(texts)))
+        left, there = list(missing), len(texts) - len(missing)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for start in range(0, len(left), KEPT_AT_ONCE):
+                some = left[start : start + KEPT_AT_ONCE]
+                fresh = dict(zip(some, pool.map(embed_passage, map(missing.__getitem__, some)), strict=True))
+                if any(made.shape != (1, versions.DIMENSION) for made in fresh.values()):
+                    raise KnowledgeError(f"the model's vectors are not of {versions.DIMENSION} numbers")
+                kept.keep(fresh)
+                known.update({key: made[0] for key, made in fresh.items()})
+                tell(Progress(collection, there + start + len(some), len(texts)))
     return np.stack([known[key] for key in keys]).astype(np.float32), len(missing)
 
 
@@ -129,19 +130,14 @@ def main() -> int:
     """The child's whole life."""
     observe.configure("text")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    logging.getLogger("bm25s").setLevel(logging.WARNING)  # it asks for DEBUG when it is imported
     fields = json.loads(sys.stdin.readline())
     job = Job(**(fields | {"collections": tuple(fields["collections"])}))
     threading.Thread(target=_end_with_input, daemon=True).start()
-    opened: list[embed.Embedder] = []
-
-    def embed_passages(texts: Sequence[str]) -> Iterator[tuple[list[int], Vectors]]:
-        opened.extend([] if opened else [embed.Embedder(model.convert(Path(job.var)), threads=os.cpu_count() or 1)])
-        return opened[0].passages(texts)
-
     if not embed.directory(Path(job.var)).is_dir():
         _say(Note("converting the embedding model (once)"))
-        model.convert(Path(job.var))
-    build(job, embed_passages, _say)
+    embedder = embed.Embedder(model.convert(Path(job.var)), threads=1)
+    build(job, embedder.passage, _say)
     return 0
 
 

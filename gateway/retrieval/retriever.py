@@ -17,14 +17,11 @@ from typing import TextIO
 
 from gateway.errors import KnowledgeError
 from gateway.retrieval import contents, embed, search, trial, versions
-from gateway.retrieval.embed import Vectors
+from gateway.retrieval.embed import Embed
 from gateway.settings import Settings
 from gateway.types import Passage, Query, Retrieval, Retrieved
 
 log = logging.getLogger(__name__)
-
-EmbedQuery = Callable[[str], Vectors]
-"""From a question to its vector, one row: `Embedder.query`."""
 
 
 @dataclass(slots=True, eq=False)
@@ -86,16 +83,20 @@ class Retriever:
     var: Path
     threads: int
     waiting: int
-    embed_query: EmbedQuery | None
+    embed_query: Embed | None
     collections: tuple[str, ...]
-    missing: list[str] = field(default_factory=list)
-    """What should be there and is not: `embeddings`, `knowledge:{collection}`. For readiness."""
     _serving: dict[str, Serving] = field(default_factory=dict)
     _busy: int = 0
     """Searches that run or wait."""
 
     def __post_init__(self) -> None:
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="retrieval")
+
+    @property
+    def missing(self) -> list[str]:
+        """What should be there and is not: `embeddings`, `knowledge:{collection}`. For readiness."""
+        absent = [f"knowledge:{name}" for name in self.collections if name not in self._serving]
+        return absent if self.embed_query or not self.collections else ["embeddings", *absent]
 
     async def retrieve(self, collections: Sequence[str], query: Query, retrieval: Retrieval) -> Retrieved:
         """A `types.Retrieve`."""
@@ -108,7 +109,9 @@ class Retriever:
             return self._lexical(found, query, retrieval, "queue")
         work = self._begin(found, partial(self._search, [one.contents for one in found], query, retrieval))
         try:
-            passages = await asyncio.wait_for(asyncio.wrap_future(work), retrieval.budget_ms / 1000)
+            # Not wait_for: Python 3.11's returns the result where a cancellation meets it, and the hang-up is lost.
+            async with asyncio.timeout(retrieval.budget_ms / 1000):
+                passages = await asyncio.wrap_future(work)
         except TimeoutError:
             return self._lexical(found, query, retrieval, "budget")
         except KnowledgeError as error:
@@ -158,7 +161,6 @@ class Retriever:
         in."""
         if collections is not None:
             self.collections = tuple(dict.fromkeys(collections))
-        missing = ["embeddings"] if self.collections and self.embed_query is None else []
         for name in self.collections:
             now = self._serving.get(name)
             if now and versions.shelf(self.var, name).current() == now.contents.version.name:
@@ -167,14 +169,11 @@ class Retriever:
                 fresh = await asyncio.to_thread(opened_version, self.var, name)
             except KnowledgeError as error:
                 log.warning("collection %s: %s", name, error.message)
-                if not now:
-                    missing.append(f"knowledge:{name}")
                 continue
             self._serving[name] = fresh
             self._retire(now)
         for name in set(self._serving) - set(self.collections):
             self._retire(self._serving.pop(name))
-        self.missing[:] = missing
 
     @staticmethod
     def _retire(serving: Serving | None) -> None:
@@ -196,7 +195,7 @@ class Retriever:
             serving.lock.close()
 
 
-def _embedder(var: Path) -> EmbedQuery | None:
+def _embedder(var: Path) -> Embed | None:
     """The model; nothing where it was never converted."""
     try:
         return embed.Embedder(embed.directory(var), threads=1).query
@@ -207,16 +206,18 @@ def _embedder(var: Path) -> EmbedQuery | None:
 
 @asynccontextmanager
 async def opened(
-    settings: Settings, collections: Iterable[str], *, embed_query: EmbedQuery | None = None
+    settings: Settings, collections: Iterable[str], *, embed_query: Embed | None = None
 ) -> AsyncIterator[Retriever]:
     """Open these collections, warmed up. `embed_query` takes the place of the model."""
     knowledge = settings.knowledge
-    names = tuple(dict.fromkeys(collections))
-    if embed_query is None and names:
-        embed_query = await asyncio.to_thread(_embedder, settings.var)
-    retriever = Retriever(settings.var, knowledge.threads, knowledge.waiting, embed_query, names)
+    named = tuple(dict.fromkeys(collections))
+    retriever = Retriever(settings.var, knowledge.threads, knowledge.waiting, embed_query, named)
     try:
-        await retriever.reload()
+        opening = retriever.reload()
+        if embed_query is None and named:
+            retriever.embed_query, _ = await asyncio.gather(asyncio.to_thread(_embedder, settings.var), opening)
+        else:
+            await opening
         await retriever.warm()
         yield retriever
     finally:

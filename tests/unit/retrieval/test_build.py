@@ -14,7 +14,7 @@ from tests.knowledge import LIGHTHOUSE, HashedModel, built, hashed, job, write
 
 def events(root: Path, *names: str) -> list[ingest.Event]:
     found: list[ingest.Event] = []
-    build.build(job(root, *names), HashedModel().passages, found.append)
+    build.build(job(root, *names), HashedModel().passage, found.append)
     return found
 
 
@@ -86,10 +86,10 @@ def test_vectors_of_another_dimension_are_refused(tmp_path: Path) -> None:
     """A model that is not the version's leaves nothing behind."""
     write(tmp_path / "knowledge" / "lighthouse", LIGHTHOUSE)
     found: list[ingest.Event] = []
-    build.build(job(tmp_path, "lighthouse"), HashedModel(dimension=256).passages, found.append)
+    build.build(job(tmp_path, "lighthouse"), HashedModel(dimension=256).passage, found.append)
     [fault] = found
     assert isinstance(fault, Fault)
-    assert "shape (1, 256)" in fault.problem
+    assert "not of 384 numbers" in fault.problem
     assert versions.shelf(tmp_path / "var", "lighthouse").sealed() == []
 
 
