@@ -53,9 +53,8 @@ def said(
         return ALONE
     if agent.first_message and (not prompt.question.strip() or is_greeting(prompt.question)):
         return agent.first_message
-    found = answer(
-        Query(prompt.question, prompt.context), prompt.passages, language_of(agent.language), cosines, weights
-    )
+    query = Query(prompt.question, prompt.context)
+    found = answer(query, prompt.passages, language_of(agent.language), cosines, weights)
     return found or agent.unknown or UNKNOWN
 
 
