@@ -40,7 +40,7 @@ class Scenario:
         """What is put on a target. Live callers do not start all at once, but within one stream's time."""
         seconds = self.quick if quick else self.seconds
         streams = max(1, round(self.streams * self.quick / self.seconds)) if quick else self.streams
-        return Load(self.callers, seconds, streams, self.first + CHUNKS * self.gap)
+        return Load(self.callers, seconds, streams, self.first + CHUNKS * self.gap, 10.0 if quick else 15.0)
 
 
 SCENARIOS = (
@@ -48,7 +48,7 @@ SCENARIOS = (
     Scenario("16", "16 callers, no delay", 16),
     Scenario("128", "128 callers, no delay", 128),
     Scenario("live100", "100 live streams", 100, 0.05, 0.01, seconds=2.8, quick=1.4),
-    Scenario("live500", "500 live streams", 500, 0.05, 0.01, seconds=2.8, quick=1.0),
+    Scenario("live500", "500 live streams", 500, 0.05, 0.01, seconds=2.8, quick=0.7),
 )
 
 
