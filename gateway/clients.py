@@ -108,7 +108,7 @@ class Upstreams:
     async def attempt(self, route: str, target: Target) -> Attempt:
         """Open one target of a route. Raises ConfigurationError or ChildError where the local model cannot run."""
         if target.embedded == "extractive":
-            ask = extractive.extractive(partial(is_greeting, names=tuple(self.agents)))
+            ask = partial(extractive.answered, is_greeting=partial(is_greeting, names=tuple(self.agents)))
             return Attempt("extractive", target.model, target.first_token, ask)
         if target.embedded == "llm":
             target = await self._local(target)

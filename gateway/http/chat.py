@@ -20,6 +20,7 @@ from gateway.http.state import State
 from gateway.http.streamed import Streamed
 from gateway.types import Outcome, Turn
 
+
 async def chat_completions(request: Request[State]) -> Response | Streamed:
     """Answer with a stream, one JSON object, or an error; write the turn's record exactly once."""
     state = request.state
