@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeAlias
 
-from gateway.types import Chunk, Chunks, Prompt, Query
+from gateway.types import Ask, Chunk, Chunks, Prompt, Query
 from gateway.upstream.choice import NO_COSINES, WEIGHTS, Weights, answer
 from gateway.upstream.evidence import compared
 from gateway.upstream.words import language_of, tokens
@@ -18,6 +18,21 @@ ALONE = "This built-in answerer only quotes an agent's knowledge. Ask an agent, 
 """Said where no agent is asked, and so no knowledge belongs to the question."""
 UNKNOWN = "I do not know."
 """Said where the agent has no `unknown` line."""
+
+
+def extractive(
+    is_greeting: Callable[[str], bool],
+    *,
+    closeness: Closeness | None = None,
+    weights: Weights = WEIGHTS,
+    pause: float = PAUSE,
+) -> Ask:
+    """The target itself; see `answered` for the arguments."""
+
+    def ask(prompt: Prompt) -> Chunks:
+        return answered(prompt, is_greeting=is_greeting, closeness=closeness, weights=weights, pause=pause)
+
+    return ask
 
 
 async def answered(

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.types import Agent, Chunk, Passage, Prompt
 from gateway.upstream.choice import WEIGHTS
-from gateway.upstream.extractive import ALONE, UNKNOWN, answered, said
+from gateway.upstream.extractive import ALONE, UNKNOWN, answered, extractive, said
 from gateway.upstream.sentences import sentences
 
 NORA = Agent("nora", "You are Nora.", first_message="Good day, I am Nora.", unknown="That is not in my book.")
@@ -135,7 +135,7 @@ def test_answer_has_so_many_sentences_at_most(most: int) -> None:
 
 
 async def read(prompt: Prompt, pause: float = 0.0) -> list[Chunk]:
-    return [chunk async for chunk in answered(prompt, is_greeting=never, pause=pause)]
+    return [chunk async for chunk in extractive(never, pause=pause)(prompt)]
 
 
 async def test_streams_word_by_word() -> None:
