@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -95,6 +96,7 @@ async def served(
         await asyncio.wait({serving}, timeout=POLL)
         if server.started and not announced:
             announced = True
+            settle()
             announce(f"http://{f'[{host}]' if ':' in host else host}:{port}", settings, agents)
     if not serving.done():
         if not server.started:
@@ -107,6 +109,17 @@ async def served(
         return 0
     serving.result()
     return 0
+
+
+def settle() -> None:
+    """Take what was loaded out of the garbage collector's sight, and let it look less often.
+
+    A turn makes hundreds of small objects and hardly a cycle: at its defaults the collector walks the whole of the
+    loaded libraries several times a second, which was 6 % of a busy gateway's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def announce(url: str, settings: Settings, agents: Mapping[str, Agent]) -> None:
