@@ -67,6 +67,8 @@ def _opened(shelf: versions.Shelf, name: str) -> Serving:
         problem = trial.fault(path)
         if (version.model, version.dimension) != (versions.MODEL, versions.DIMENSION):
             problem = f"was made with {version.model}, this gateway has {versions.MODEL}: run `gateway ingest`"
+        elif version.form != versions.FORM:
+            problem = "was made by another release: run `gateway ingest`"
         if not problem:
             return Serving(contents.load(path, version), lock)
     except KnowledgeError as error:

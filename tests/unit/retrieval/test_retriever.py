@@ -183,11 +183,22 @@ async def test_damaged_version_falls_back(tmp_path: Path, caplog: pytest.LogCapt
         assert opened.missing == ["knowledge:lighthouse"]
 
 
-async def test_version_of_another_model_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Vectors of another model are never compared with ours."""
+@pytest.mark.parametrize(
+    ("written", "instead", "said"),
+    [
+        (f'"{versions.MODEL}"', '"other-model"', "was made with other-model"),
+        (f'"form": {versions.FORM}', '"form": 0', "was made by another release"),
+        ('"passages": 5', '"passages": 6', "its description says 6"),
+    ],
+)
+async def test_version_of_another_kind_is_refused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, written: str, instead: str, said: str
+) -> None:
+    """Vectors of another model are never compared with ours, and another release's files are not misread."""
     shelf = built(tmp_path, "lighthouse", LIGHTHOUSE)
     described = shelf.path / shelf.current() / versions.DESCRIPTION
-    described.write_text(described.read_text().replace(versions.MODEL, "other-model"))
+    assert written in described.read_text()
+    described.write_text(described.read_text().replace(written, instead))
     async with retriever.opened(settings(tmp_path), ["lighthouse"], embed_query=HashedModel().query) as opened:
         assert opened.missing == ["knowledge:lighthouse"]
-    assert "was made with other-model" in caplog.text
+    assert said in caplog.text
