@@ -6,7 +6,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sse_starlette.sse import AppStatus
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -20,7 +19,7 @@ from gateway.http.errors import on_gateway_error, on_http_exception
 from gateway.http.state import State
 from gateway.http.urls import routes
 from gateway.settings import Settings
-from gateway.types import Agent
+from gateway.types import Agent, Retrieve
 
 EXPOSED = ("x-request-id", "x-gateway-sources", "x-gateway-target", "Server-Timing")
 
@@ -42,8 +41,13 @@ class Drain:
             self.opened.end_streams(Draining("The gateway is shutting down."))
 
 
-def create_app(settings: Settings, agents: Mapping[str, Agent], drain: Drain | None = None) -> Starlette:
-    """Return the ASGI application. Nothing is opened before its lifespan begins."""
+def create_app(
+    settings: Settings, agents: Mapping[str, Agent], drain: Drain | None = None, *, retrieve: Retrieve | None = None
+) -> Starlette:
+    """Return the ASGI application. Nothing is opened before its lifespan begins.
+
+    `retrieve` searches in place of the knowledge that the settings name.
+    """
     drain = drain or Drain()
     middleware = [Middleware(Identified), Middleware(Caught)]
     if settings.cors.origins:
@@ -59,22 +63,21 @@ def create_app(settings: Settings, agents: Mapping[str, Agent], drain: Drain | N
         routes=routes(),
         middleware=middleware,
         exception_handlers={GatewayError: on_gateway_error, HTTPException: on_http_exception},
-        lifespan=_lifespan(settings, agents, drain),
+        lifespan=_lifespan(settings, agents, drain, retrieve),
     )
 
 
 def _lifespan(
-    settings: Settings, agents: Mapping[str, Agent], drain: Drain
+    settings: Settings, agents: Mapping[str, Agent], drain: Drain, retrieve: Retrieve | None
 ) -> Callable[[Starlette], AbstractAsyncContextManager[State]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
-        # sse-starlette would end every stream half a second after SIGTERM; the drain is ours (cli/serve.py).
-        AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]  # untyped in sse-starlette
         async with clients.opened(settings, agents) as opened:
             drain.opened = opened
+            given = opened if retrieve is None else opened._replace(retrieve=retrieve)
             yield State(
                 settings=settings,
-                brain=brain(settings, agents, opened),
+                brain=brain(settings, agents, given),
                 ended=observe.turn_ended,
                 missing=opened.missing,
                 draining=lambda: drain.begun,

@@ -17,7 +17,7 @@ from gateway.errors import ConfigurationError, Fault, GatewayError
 from gateway.processes import supervised
 from gateway.retrieval import retriever
 from gateway.settings import OPENAI_URL, Settings, Target
-from gateway.types import Agent, Ask, Complete, Retrieve
+from gateway.types import Agent, Complete, Retrieve
 from gateway.upstream import extractive, local, probe
 from gateway.upstream.completing import Attempt, completing
 from gateway.upstream.silence import Silence
@@ -108,7 +108,7 @@ class Upstreams:
     async def attempt(self, route: str, target: Target) -> Attempt:
         """Open one target of a route. Raises ConfigurationError or ChildError where the local model cannot run."""
         if target.embedded == "extractive":
-            ask: Ask = partial(extractive.answered, is_greeting=is_greeting)
+            ask = extractive.extractive(partial(is_greeting, names=tuple(self.agents)))
             return Attempt("extractive", target.model, target.first_token, ask)
         if target.embedded == "llm":
             target = await self._local(target)

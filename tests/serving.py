@@ -19,6 +19,8 @@ from typing import Any
 import uvicorn
 
 ROOT = Path(__file__).resolve().parents[1]
+WORDS = 4000
+"""Characters of a log that an error quotes."""
 SERVING = re.compile(r"serving on (http://\S+)")
 
 
@@ -87,7 +89,9 @@ class Gateway:
             if self._ready():
                 return
             time.sleep(0.02)
-        raise RuntimeError(f"The gateway is not ready after {within} s. It wrote:\n{self.log}")
+        status = self.process.poll()
+        became = f"is not ready after {within:g} s" if status is None else f"ended with status {status}"
+        raise RuntimeError(f"The gateway {became}. Its last words:\n{self.log[-WORDS:]}")
 
     def _ready(self) -> bool:
         try:
@@ -102,10 +106,16 @@ class Gateway:
             self.process.send_signal(signal.SIGTERM)
         try:
             status = self.process.wait(within)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
+        except subprocess.TimeoutExpired as slow:
+            self.process.send_signal(signal.SIGABRT)  # PYTHONFAULTHANDLER: every thread's stack into the log
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(2)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
-            raise RuntimeError(f"SIGTERM did not end the gateway in {within} s. It wrote:\n{self.log}") from None
+            self._reader.join(2)
+            last = f"Its last words:\n{self.log[-WORDS:]}"
+            raise RuntimeError(f"SIGTERM did not end the gateway in {within:g} s. {last}") from slow
         finally:
             self._reader.join(5)
             assert self.process.stdout is not None
@@ -137,7 +147,13 @@ def gateway_process(
             subprocess.Popen(
                 [sys.executable, "-m", "gateway", *served],
                 cwd=directory,
-                env={"PATH": os.defpath, "PYTHONUNBUFFERED": "1", "GATEWAY_VAR": place, **(environ or {})},
+                env={
+                    "PATH": os.defpath,
+                    "PYTHONUNBUFFERED": "1",
+                    "PYTHONFAULTHANDLER": "1",
+                    "GATEWAY_VAR": place,
+                    **(environ or {}),
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

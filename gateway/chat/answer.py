@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
-from gateway.chat import history, query, stream
+from gateway.chat import history, lines, query, stream
 from gateway.chat import prompt as prompts
 from gateway.chat.addressee import addressee
 from gateway.chat.request import ChatRequest
-from gateway.errors import GatewayError, InvalidValue, RequestError
+from gateway.errors import InvalidValue, RequestError
 from gateway.settings import Limits
 from gateway.types import (
     Agent,
@@ -74,6 +74,8 @@ async def answer(request: ChatRequest, path_agent: str, turn: Turn, brain: Brain
     turn.model = request.model or turn.agent or who.route
 
     if who.agent is None:
+        if not request.messages:
+            raise InvalidValue("`messages` is empty.", param="messages")
         prompt = prompts.passthrough(request, who.model)
         plain: tuple[Stage, ...] = (stream.finished, stream.single_calls)
         return await _opened(prompt, plain, turn, brain, streamed=request.stream is True)
@@ -81,29 +83,23 @@ async def answer(request: ChatRequest, path_agent: str, turn: Turn, brain: Brain
     agent = who.agent
     streamed = agent.stream if request.stream is None else request.stream
     said = history.repaired(request.messages, characters=brain.limits.history_characters)
-    if not said.question:
+    if _begins(said):
         return _greeting(agent, request.messages, stream.recorded(turn, brain.clock), streamed)
     looked_up = Retrieved()
-    if agent.collections and (wanted := query.of(said)):
+    if agent.collections and (wanted := query.of(said, [agent.name])):
         turn.phase = "retrieve"
         began = brain.clock()
         looked_up = await brain.retrieve(agent.collections, wanted, agent.retrieval)
         turn.timings["retrieve"] = (brain.clock() - began) * 1000
     turn.retrieved = looked_up
     prompt = prompts.composed(agent, request, said, looked_up, today=brain.today(), nonce=secrets.token_hex(4))
-    stages: tuple[Stage, ...] = (
-        stream.finished,
-        stream.spoken,
-        stream.single_calls,
-        *([stream.recovered(agent, turn)] if agent.on_failure == "speak" else []),
-        stream.sourced(looked_up.passages),
-    )
+    stages: tuple[Stage, ...] = (stream.finished, stream.spoken, stream.single_calls)
     return await _opened(prompt, stages, turn, brain, streamed=streamed)
 
 
 async def _opened(prompt: Prompt, stages: Sequence[Stage], turn: Turn, brain: Brain, *, streamed: bool) -> Answer:
-    agent = prompt.agent
     turn.phase = "open"
+    apology = _apology(prompt.agent, turn.route, brain)
     counted = stream.estimated(sum(len(str(message.get("content") or "")) for message in prompt.messages))
     record = stream.recorded(turn, brain.clock)
     began = brain.clock()
@@ -111,15 +107,34 @@ async def _opened(prompt: Prompt, stages: Sequence[Stage], turn: Turn, brain: Br
         opened = await brain.complete(turn.route, prompt)
     except RequestError:
         raise
-    except GatewayError as error:
-        if agent is None or agent.on_failure == "error":
-            raise
+    except Exception as caught:
+        # A bug of ours must not be silence either.
+        error = stream.understood(caught, turn.id)
+        if not apology:
+            raise error from caught
         turn.outcome, turn.code = "incomplete_spoken", error.code
-        return Answer(stream.folded(stream.apology(agent, error), (counted, record)), streamed, (), _nothing)
+        chunks = stream.folded(stream.apologised(apology, error), (counted, record))
+        return Answer(chunks, streamed, (), _nothing)
     turn.timings["upstream"] = (brain.clock() - began) * 1000
     turn.phase, turn.target = "stream", opened.target
-    chunks = stream.folded(opened.chunks, (*stages, counted, record))
+    recovered = [stream.recovered(apology, turn)] if apology else []
+    sourced = [stream.sourced(prompt.passages)] if prompt.agent else []
+    chunks = stream.folded(opened.chunks, (*stages, *recovered, *sourced, counted, record))
     return Answer(chunks, streamed, prompt.passages, opened.aclose)
+
+
+def _apology(agent: Agent | None, route: str, brain: Brain) -> str:
+    """What is spoken where the answer fails; empty where a failure is an error."""
+    if agent is not None:
+        return agent.apology if agent.on_failure == "speak" else ""
+    return lines.default_lines("en").apology if brain.routes[route] == "speak" else ""
+
+
+def _begins(said: history.History) -> bool:
+    """Whether nobody has said anything yet: no user turn, or one that is blank and the first."""
+    if said.last is None:
+        return True
+    return not said.context and not history.spoken(said.messages[said.last]).strip()
 
 
 def _greeting(agent: Agent, messages: Sequence[Message], record: Stage, streamed: bool) -> Answer:

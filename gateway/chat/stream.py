@@ -12,7 +12,7 @@ from functools import reduce
 from typing import Any
 
 from gateway.errors import GatewayError, UpstreamTruncated
-from gateway.types import Agent, Chunk, Chunks, Passage, Stage, Turn
+from gateway.types import Chunk, Chunks, Passage, Stage, Turn
 
 logger = logging.getLogger("gateway.turn")
 
@@ -20,6 +20,14 @@ logger = logging.getLogger("gateway.turn")
 def folded(chunks: Chunks, stages: Iterable[Stage]) -> Chunks:
     """Put each stage around what the ones before it made."""
     return reduce(lambda stream, stage: stage(stream), stages, chunks)
+
+
+def understood(error: Exception, turn_id: str) -> GatewayError:
+    """The error itself where it is one of ours; a bug goes to the log whole, and to the caller as no more than that."""
+    if isinstance(error, GatewayError):
+        return error
+    logger.error("turn %s failed in the gateway itself", turn_id, exc_info=error)
+    return GatewayError("Something went wrong in the gateway.")
 
 
 async def finished(chunks: Chunks) -> Chunks:
@@ -95,8 +103,8 @@ async def spoken(chunks: Chunks) -> Chunks:
             yield chunk
 
 
-def recovered(agent: Agent, turn: Turn) -> Stage:
-    """An upstream that fails midway ends in the agent's apology and a proper finish, where it is to speak."""
+def recovered(apology: str, turn: Turn) -> Stage:
+    """An upstream that fails midway ends in an apology, as speech, and a proper finish."""
 
     async def stage(chunks: Chunks) -> Chunks:
         said = False
@@ -105,18 +113,19 @@ def recovered(agent: Agent, turn: Turn) -> Stage:
                 async for chunk in chunks:
                     said = said or bool(chunk.text)
                     yield chunk
-        except GatewayError as error:
+        except Exception as caught:  # noqa: BLE001 a bug of ours must not be silence either
+            error = understood(caught, turn.id)
             logger.warning("turn %s: %s after the first word: %s", turn.id, error.code, error.message)
             turn.outcome, turn.code = "incomplete_spoken", error.code
-            yield Chunk(text=f" {agent.apology}" if said else agent.apology, more=True)
+            yield Chunk(text=f" {apology}" if said else apology, more=True)
             yield Chunk(finish_reason="stop", extension={"incomplete": True, "code": error.code})
 
     return stage
 
 
-async def apology(agent: Agent, error: GatewayError) -> Chunks:
-    """The whole answer where nothing came of it: the agent's apology."""
-    yield Chunk(text=agent.apology, more=True)
+async def apologised(apology: str, error: GatewayError) -> Chunks:
+    """The whole answer where nothing came of it."""
+    yield Chunk(text=apology, more=True)
     yield Chunk(finish_reason="stop", extension={"incomplete": True, "code": error.code})
 
 
@@ -178,6 +187,9 @@ def recorded(turn: Turn, clock: Callable[[], float]) -> Stage:
         except GatewayError as error:
             turn.outcome, turn.code, turn.phase = "upstream_error", error.code, "done"
             raise
+        except Exception as caught:
+            turn.outcome, turn.phase = "gateway_error", "done"
+            raise understood(caught, turn.id) from caught
         turn.phase = "done"
 
     return stage

@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from dataclasses import replace
 from functools import partial
 from urllib.parse import quote
 
@@ -18,6 +19,9 @@ from gateway.http.hangup import body, cancelled_on_hangup
 from gateway.http.state import State
 from gateway.http.streamed import Streamed
 from gateway.types import Outcome, Turn
+
+SDK = "x-stainless-lang"
+"""The official OpenAI SDKs send it, and leave `stream` out exactly where they expect one JSON object."""
 
 
 async def chat_completions(request: Request[State]) -> Response | Streamed:
@@ -47,6 +51,8 @@ async def _answered(request: Request[State], turn: Turn) -> Response | Streamed:
     received = await body(request, settings.limits)
     began = brain.clock()
     chat = requests.parse(received, settings.limits)
+    if chat.stream is None and SDK in request.headers:
+        chat = replace(chat, stream=False)
     turn.timings["parse"] = (brain.clock() - began) * 1000
     async with cancelled_on_hangup(request.receive):
         answered = await answer(chat, request.path_params.get("agent", ""), turn, brain)

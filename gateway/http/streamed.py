@@ -1,52 +1,78 @@
-"""The streamed response: sse-starlette's, with its defaults set right, and the one place where a streamed turn ends.
+"""The streamed response, and the one place where a streamed turn ends.
 
-What differs from its defaults, and must stay so:
-
-1. `sep="\\n"`: its CRLF breaks OpenAI clients that split at LF LF. Our events are bytes and pass through untouched.
-2. `ping=0`: the response begins with the first useful chunk, so there is no long silence to bridge, and the upstream's
-   own deadline ends a short one.
-3. The automatic drain is switched off (`app.py`): it cuts answers half a second after SIGTERM.
-4. `Connection` is left to the server: it knows whether the connection is kept.
+Not sse-starlette's: its `EventSourceResponse` opens four tasks a stream and a cancel scope a write, which doubles
+what a paced chunk costs (`make bench` has its row), and its defaults are wrong for this contract: CRLF, a ping that
+some OpenAI clients choke on, headers before the upstream has answered, and streams cut half a second after SIGTERM.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import suppress
 
-from sse_starlette.sse import EventSourceResponse, SendTimeoutError
-from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-HEADERS = {"Cache-Control": "no-cache, no-transform"}
+from gateway.errors import CallerGone
+from gateway.http.hangup import cancelled_on_hangup
+
+HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-cache, no-transform",
+    "X-Accel-Buffering": "no",
+}
+"""`Connection` is left to the server: it knows whether the connection is kept."""
 
 
 class Streamed:
-    """An ASGI response of server-sent events that calls `ended` once, whatever the ending."""
+    """An ASGI response of server-sent events that calls `ended` once, whatever the ending.
+
+    `events` yields whole events as bytes, as they are to be written. A write that the caller's socket does not take
+    within one to two times `write_timeout` seconds ends the response, and so does the caller's hang-up.
+    """
 
     def __init__(
         self,
         events: AsyncGenerator[bytes, None],
-        headers: dict[str, str],
+        headers: Mapping[str, str],
         *,
         write_timeout: float,
         ended: Callable[[], Awaitable[None]],
     ) -> None:
         self.events = events
+        self.headers = [
+            (name.lower().encode("latin-1"), value.encode("latin-1"))
+            for name, value in (HEADERS | dict(headers)).items()
+        ]
+        self.write_timeout = write_timeout
         self.ended = ended
-        self.response = EventSourceResponse(
-            events,
-            headers=HEADERS | headers,
-            media_type="text/event-stream; charset=utf-8",
-            sep="\n",
-            ping=0,
-            send_timeout=write_timeout,
-        )
-        del self.response.headers["connection"]
+        self.writes = 0
+        self.writing = False
+        self.timer: asyncio.TimerHandle
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Stream until the end, the caller's hang-up, or a write that nobody reads within `write_timeout`."""
+        """Write everything there is to write."""
         try:
-            with suppress(SendTimeoutError, ClientDisconnect, OSError):
-                await self.response(scope, receive, send)
+            with suppress(CallerGone, TimeoutError):
+                async with cancelled_on_hangup(receive), asyncio.timeout(None) as stuck:
+                    self._look(stuck, 0)
+                    await self._written(send)
         finally:
+            self.timer.cancel()
             await self.events.aclose()
             await self.ended()
+
+    async def _written(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.headers})
+        async for event in self.events:
+            self.writes += 1
+            self.writing = True
+            await send({"type": "http.response.body", "body": event, "more_body": True})
+            self.writing = False
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _look(self, stuck: asyncio.Timeout, seen: int) -> None:
+        """One look in `write_timeout` seconds: a timer for each write would cost more than the write."""
+        loop = asyncio.get_running_loop()
+        if self.writing and self.writes == seen:
+            stuck.reschedule(loop.time())
+            return
+        self.timer = loop.call_later(self.write_timeout, self._look, stuck, self.writes if self.writing else 0)

@@ -19,6 +19,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from gateway import observe
 from gateway.errors import Fault, KnowledgeError
 from gateway.retrieval import contents, embed, lexical, model, split, trial, vectors, versions
 from gateway.retrieval.embed import Embed, Vectors
@@ -127,6 +128,7 @@ def _end_with_input() -> None:
 
 def main() -> int:
     """The child's whole life."""
+    observe.configure("text")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     logging.getLogger("bm25s").setLevel(logging.WARNING)  # it asks for DEBUG when it is imported
     fields = json.loads(sys.stdin.readline())

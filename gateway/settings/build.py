@@ -100,10 +100,13 @@ class Builder:
         """Note what is wrong at `keys`."""
         self.faults.append(Fault(self.where, self.lines(keys), dotted(keys), problem))
 
-    def table(self, kind: type[T], raw: object, keys: Keys = ()) -> T | None:
+    def table(
+        self, kind: type[T], raw: object, keys: Keys = (), given: Mapping[str, object] | None = None
+    ) -> T | None:
         """An instance of the dataclass `kind`; None, with faults noted, where none can be made.
 
-        A key with an impossible value falls back to its default, so that the rest is checked too.
+        A key with an impossible value falls back to its default, so that the rest is checked too. `given` are
+        the values of fields that are not for the file.
         """
         if not isinstance(raw, Mapping):
             self._wrong(keys, "a table", raw)
@@ -111,7 +114,7 @@ class Builder:
         hints = get_type_hints(kind)
         known = {each.name: each for each in fields(kind)}  # type: ignore[arg-type]  # `kind` is a dataclass
         self._strangers(kind, raw, keys, known)
-        found: dict[str, Any] = {}
+        found: dict[str, Any] = dict(given or {})
         for name, each in known.items():
             rule = self.rules.get((kind, name), Rule())
             if raw.get(name) is not None and not rule.withheld:

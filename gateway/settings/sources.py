@@ -65,8 +65,16 @@ RULES = {
 }
 
 
-def load(text: str | None, where: str, environ: Mapping[str, str], *, base: Path, llm: bool = False) -> Settings:
-    """The settings of `text` (None: there is no file) and `environ`; with `llm`, the local model's route too.
+def load(
+    text: str | None,
+    where: str,
+    environ: Mapping[str, str],
+    *,
+    base: Path,
+    llm: bool = False,
+    gguf: Path | None = None,
+) -> Settings:
+    """The settings of `text` (None: there is no file) and `environ`; with `llm` or `gguf`, the local model's route too.
 
     Relative paths, written or default, start at `base`: the file's folder, or the working directory where
     there is no file. GATEWAY_VAR starts at the working directory, as any path of the environment does.
@@ -75,7 +83,7 @@ def load(text: str | None, where: str, environ: Mapping[str, str], *, base: Path
     builder = Builder(where, lambda keys: nearest(marks, keys), RULES, base)
     read = builder.table(Settings, table) or Settings()
     settings = _environment(_based(read, base, table), environ, builder)
-    settings = _routes(settings, environ, builder, llm=llm)
+    settings = _routes(settings, environ, builder, local=_local(llm=llm, gguf=gguf))
     _checked(settings, builder)
     if builder.faults:
         raise ConfigurationError(builder.faults)
@@ -123,7 +131,7 @@ def _environment(settings: Settings, environ: Mapping[str, str], builder: Builde
     return replace(settings, server=server)
 
 
-def _routes(settings: Settings, environ: Mapping[str, str], builder: Builder, *, llm: bool) -> Settings:
+def _routes(settings: Settings, environ: Mapping[str, str], builder: Builder, *, local: Target | None) -> Settings:
     """The file's routes with their keys, those that need no file, and which is the default."""
     for name in EMBEDDED:
         if name in settings.routes:
@@ -134,15 +142,22 @@ def _routes(settings: Settings, environ: Mapping[str, str], builder: Builder, *,
     if openai is not None:
         routes.setdefault("openai", openai)
     routes["extractive"] = Route((Target(embedded="extractive"),))
-    if llm:
-        routes["llm"] = Route((Target(embedded="llm", first_token=LLM_FIRST_TOKEN),))
+    if local is not None:
+        routes["llm"] = Route((local,))
     default = settings.default_route
     if not default:
-        default = "llm" if llm else "openai" if openai is not None else "extractive"
+        default = "llm" if local is not None else "openai" if openai is not None else "extractive"
     elif default not in routes:
         hint = "it exists with --llm or --gguf only; " if default == "llm" else ""
         builder.fault(("default_route",), f"no route {default[:80]!r}; {hint}{meant(default, routes)}")
     return replace(settings, routes=routes, default_route=default)
+
+
+def _local(*, llm: bool, gguf: Path | None) -> Target | None:
+    """The local model's target; its model is a file's path, or empty for the packaged one."""
+    if gguf is None and not llm:
+        return None
+    return Target(embedded="llm", model=str(gguf or ""), first_token=LLM_FIRST_TOKEN)
 
 
 def _openai(environ: Mapping[str, str], builder: Builder) -> Route | None:

@@ -78,7 +78,7 @@ def _choice(choice: Mapping[str, Any]) -> Chunk:
         delta = {}
     content = delta.get("content")
     read = Chunk(content if isinstance(content, str) else _text(content))
-    if len(delta) > 1:
+    if len(delta) > 1 or (delta and "content" not in delta):
         read.delta = _rest(delta)
     if (reason := choice.get("finish_reason")) is not None:
         read.finish_reason = _finish(reason)

@@ -71,7 +71,7 @@ def envelope(answer: httpx.Response) -> dict[str, Any]:
     ],
 )
 async def test_a_wrong_request_gets_one_clear_error(
-    http: httpx.AsyncClient, method: str, path: str, body: Any, status: int, code: str | None, param: str | None
+    http: httpx.AsyncClient, *, method: str, path: str, body: Any, status: int, code: str | None, param: str | None
 ) -> None:
     """Status, type, code and the parameter's name, in OpenAI's envelope, with the request's id."""
     content = body if isinstance(body, bytes | None) else json.dumps(body).encode()

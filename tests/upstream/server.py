@@ -19,6 +19,7 @@ import orjson
 from tests.upstream.script import Answer, Cut, Pause, Reply, Reset, Script, error
 from tests.upstream.wire import Asked, Deed, Write, deeds
 
+MODEL = {"id": "scripted", "object": "model", "created": 0, "owned_by": "tests"}
 LINGER_ZERO = struct.pack("ii", 1, 0)
 """SO_LINGER that makes a close a reset."""
 
@@ -70,6 +71,11 @@ class Upstream:
         self.requests: list[Request] = []
         self.remember = remember
         self.stats = {"requests": 0, "open": 0, "closed_early": 0, "chunks_sent": 0}
+        self.asides: dict[str, Callable[[str], Answer]] = {
+            "/stats": lambda _: Answer(200, dict(self.stats)),
+            "/v1/models": lambda _: Answer(200, {"object": "list", "data": [MODEL]}),
+        }
+        """What other paths answer, given the query string."""
         self.connections: set[Connection] = set()
         self._server: asyncio.Server | None = None
         self._address = ("127.0.0.1", 0)
@@ -193,26 +199,23 @@ class Connection(asyncio.Protocol):
         if self._request is not None:  # a request before the answer to the last one: none of our clients pipelines
             self._transport.abort()
             return
-        path = self._url.decode("latin-1").partition("?")[0]
+        path, _, query = self._url.decode("latin-1").partition("?")
         if self._parser.get_method() == b"POST" and path.endswith("/chat/completions"):
             self._request = Request(path, self._headers, b"".join(self._body), time.perf_counter())
             self._upstream.stats["open"] += 1
             self._deeds, self._at = self._upstream.answer(self._request), 0
             self._play()
         else:
-            self._transport.write(self._aside(path))
+            self._transport.write(self._aside(path, query))
 
     def drop(self) -> None:
         """Break the connection off."""
         self._transport.abort()
 
-    def _aside(self, path: str) -> bytes:
-        if path == "/stats":
-            reply = Answer(200, dict(self._upstream.stats))
-        elif path.endswith("/models"):
-            reply = Answer(200, {"object": "list", "data": [{"id": "scripted", "object": "model", "created": 0}]})
-        else:
-            reply = Answer(404, error(f"No such path: {path}", "not_found", kind="invalid_request_error"))
+    def _aside(self, path: str, query: str) -> bytes:
+        aside = self._upstream.asides.get(path)
+        unknown = Answer(404, error(f"No such path: {path}", "not_found", kind="invalid_request_error"))
+        reply = aside(query) if aside else unknown
         return b"".join(deed.data for deed in deeds(reply, Asked()) if isinstance(deed, Write))
 
     def _play(self) -> None:

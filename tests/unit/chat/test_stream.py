@@ -8,9 +8,9 @@ import pytest
 
 from gateway.chat import stream
 from gateway.errors import GatewayError, UpstreamStalled, UpstreamTruncated
-from gateway.types import Agent, Chunk, Chunks, Passage, Stage, Turn
+from gateway.types import Chunk, Chunks, Passage, Stage, Turn
 
-NORA = Agent("nora", "persona", apology="I am sorry, I lost my thread.")
+SORRY = "I am sorry, I lost my thread."
 STOP = Chunk(finish_reason="stop")
 
 
@@ -42,7 +42,7 @@ STAGES: Sequence[Stage] = (
     stream.finished,
     stream.single_calls,
     stream.spoken,
-    stream.recovered(NORA, turn()),
+    stream.recovered(SORRY, turn()),
     stream.sourced(()),
     stream.estimated(0),
     stream.recorded(turn(), lambda: 0.0),
@@ -138,7 +138,7 @@ async def test_a_face_says_refusals_and_keeps_its_reasoning_to_itself() -> None:
 async def test_a_failure_midway_ends_in_the_apology_and_a_finish(error: GatewayError) -> None:
     """The face says its apology behind what it said; the finish tells a program that the answer is incomplete."""
     record = turn()
-    chunks = await through(stream.recovered(NORA, record), Chunk("The boat"), error=error)
+    chunks = await through(stream.recovered(SORRY, record), Chunk("The boat"), error=error)
     assert "".join(chunk.text for chunk in chunks) == "The boat I am sorry, I lost my thread."
     assert chunks[-1] == Chunk(finish_reason="stop", extension={"incomplete": True, "code": error.code})
     assert (record.outcome, record.code) == ("incomplete_spoken", error.code)
@@ -146,8 +146,8 @@ async def test_a_failure_midway_ends_in_the_apology_and_a_finish(error: GatewayE
 
 async def test_an_apology_is_a_whole_answer() -> None:
     """Where nothing came at all, the apology stands alone."""
-    chunks = [chunk async for chunk in stream.apology(NORA, UpstreamStalled(""))]
-    assert [chunk.text for chunk in chunks] == [NORA.apology, ""]
+    chunks = [chunk async for chunk in stream.apologised(SORRY, UpstreamStalled(""))]
+    assert [chunk.text for chunk in chunks] == [SORRY, ""]
     assert chunks[-1].finish_reason == "stop" and chunks[-1].extension == {
         "incomplete": True,
         "code": "upstream_stalled",

@@ -202,3 +202,13 @@ async def test_version_of_another_kind_is_refused(
     async with retriever.opened(settings(tmp_path), ["lighthouse"], embed_query=HashedModel().query) as opened:
         assert opened.missing == ["knowledge:lighthouse"]
     assert said in caplog.text
+
+
+async def test_without_collections_nothing_is_missing(root: Path) -> None:
+    """Where no agent has knowledge there is no model to open or to miss; a later reload opens it."""
+    async with retriever.opened(settings(root), []) as opened:
+        assert opened.missing == []
+        await opened.reload(["lighthouse"])
+        assert opened.missing == ["embeddings"]
+        found = await opened.retrieve(["lighthouse"], PUFFINS, Retrieval())
+        assert (found.outcome, found.reason) == ("lexical", "unavailable")

@@ -109,7 +109,7 @@ async def test_closing_an_opened_completion_closes_its_target() -> None:
 async def test_a_cancelled_opening_closes_its_target() -> None:
     """A hang-up while the first token is waited for reaches the upstream at once."""
     target = Target(9.0)
-    opening = asyncio.create_task(completing({"r": [Attempt("r", "m", 9, target.ask())]})("r", AGENT))  # type: ignore[arg-type]
+    opening = asyncio.create_task(said(AGENT, target, first_token=9))
     await asyncio.sleep(0.01)
     opening.cancel()
     with pytest.raises(asyncio.CancelledError):

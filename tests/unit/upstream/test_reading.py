@@ -66,6 +66,11 @@ def test_what_else_a_delta_holds_is_kept() -> None:
     assert read(body).delta == {"tool_calls": [call], "refusal": "no", "reasoning_content": "hm"}
 
 
+def test_a_delta_of_one_key_is_read() -> None:
+    """Fragments of a call, and reasoning, come without content."""
+    assert read({"choices": [{"delta": {"reasoning_content": "hm"}}]}).delta == {"reasoning_content": "hm"}
+
+
 def test_usage_and_logprobs_are_kept() -> None:
     """Usage comes with or without choices."""
     assert read({"choices": [], "usage": {"total_tokens": 3}}).usage == {"total_tokens": 3}

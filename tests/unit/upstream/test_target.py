@@ -45,6 +45,10 @@ from tests.upstream import (
     completion,
     error,
 )
+from tests.upstream.script import Step
+
+BEATS: list[Step] = [Comment(), Pause(0.05)] * 20
+WORDS: list[Step] = ["word ", Pause(0.02)] * 100
 
 PROMPT = Prompt([{"role": "user", "content": "Hi"}], {"temperature": 0.5})
 
@@ -125,7 +129,7 @@ async def test_an_answer_that_lacks_a_form_is_still_an_answer(upstream: Upstream
         (Script(["Hel", b"data: {oops\n\n"]), UpstreamProtocolError),
         (Script(["Hel", Event(error("boom"))]), UpstreamUnavailable),
         (Script(["Hel", b"x" * (2 * 1024 * 1024)]), UpstreamProtocolError),
-        (Script(["Hel", *[Comment(), Pause(0.05)] * 20, "lo"]), UpstreamStalled),
+        (Script(["Hel", *BEATS, "lo"]), UpstreamStalled),
     ],
 )
 async def test_a_broken_stream_is_a_named_error_after_what_was_said(
@@ -144,7 +148,7 @@ async def test_a_broken_stream_is_a_named_error_after_what_was_said(
 
 async def test_a_stream_has_a_total(upstream: Upstream) -> None:
     """A stream that goes on for ever is broken off."""
-    upstream.script = Script([*["word ", Pause(0.02)] * 100])
+    upstream.script = Script(WORDS)
     with pytest.raises(UpstreamStalled):
         await asked(upstream, total=0.2)
 

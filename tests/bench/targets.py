@@ -1,0 +1,288 @@
+"""What is measured: how each target is started, on a core of its own, and what its process has used."""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tests.serving import ROOT
+
+TICK = os.sysconf("SC_CLK_TCK")
+QUESTIONS = (
+    "When are you open?",
+    "What does it cost?",
+    "How do I get there?",
+    "Who are you?",
+    "May I bring my dog?",
+    "Was kostet der Eintritt?",
+    "Wann haben Sie geöffnet?",
+    "Wie komme ich zu Ihnen?",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One thing that a caller could be pointed at."""
+
+    name: str
+    url: str
+    """Of its chat completions."""
+    pid: int = 0
+    """0: nothing stands between caller and upstream."""
+    model: str = "bench"
+
+    @property
+    def bodies(self) -> list[dict[str, object]]:
+        """What it is asked: several questions, so that a cache of one answer shows nothing."""
+        return [
+            {"model": self.model, "stream": True, "messages": [{"role": "user", "content": question}]}
+            for question in QUESTIONS
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where things run and write."""
+
+    out: Path
+    target_core: int
+    load_core: int
+    upstream: str
+    """Base URL, ending in `/v1`."""
+    knowledge: Path
+    prompts: Path
+
+
+def cores() -> tuple[int, int]:
+    """One core for the target; another, where there is one, for the upstream and the load."""
+    usable = sorted(os.sched_getaffinity(0))
+    return usable[0], usable[-1]
+
+
+def free_port() -> int:
+    """A port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def process(place: Path, name: str, command: Sequence[str], core: int, environ: Mapping[str, str]) -> Iterator[int]:
+    """Run a program pinned to a core, its output in a file; stop it with SIGTERM. Yields its process id."""
+    log = place / f"{name}.log"
+    with log.open("wb") as output:
+        running = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={"PATH": os.defpath, "PYTHONUNBUFFERED": "1", **environ},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            preexec_fn=partial(os.sched_setaffinity, 0, {core}),  # noqa: PLW1509 the bench has no threads yet
+        )
+    try:
+        yield running.pid
+    finally:
+        running.terminate()
+        try:
+            running.wait(15)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            running.wait()
+
+
+def answers(url: str, pid: int, log: Path, *, within: float = 60.0) -> None:
+    """Wait until this URL answers, with whatever status."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline and Path(f"/proc/{pid}").exists():
+        try:
+            with urllib.request.urlopen(url, timeout=2) as answer:
+                if answer.status < 500:
+                    return
+        except urllib.error.HTTPError as error:
+            if error.code != 503:
+                return
+        except OSError:
+            pass
+        with contextlib.suppress(ChildProcessError):
+            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                break
+        time.sleep(0.05)
+    raise RuntimeError(f"{url} does not answer. The last it wrote:\n{log.read_text(errors='replace')[-2000:]}")
+
+
+@contextlib.contextmanager
+def direct(place: Place) -> Iterator[Target]:
+    """The limit of the upstream and of the load."""
+    yield Target("direct", f"{place.upstream}/chat/completions")
+
+
+NGINX = """
+daemon off;
+worker_processes 1;
+pid {out}/nginx.pid;
+error_log {out}/nginx.log warn;
+events {{ worker_connections 4096; }}
+http {{
+    access_log off;
+    client_body_temp_path {out}/nginx-body;
+    proxy_temp_path {out}/nginx-proxy;
+    fastcgi_temp_path {out}/nginx-fastcgi;
+    uwsgi_temp_path {out}/nginx-uwsgi;
+    scgi_temp_path {out}/nginx-scgi;
+    upstream scripted {{ server {upstream}; keepalive 1024; }}
+    server {{
+        listen 127.0.0.1:{port} backlog=2048;
+        tcp_nodelay on;
+        keepalive_requests 1000000;
+        location / {{
+            proxy_pass http://scripted;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_buffering off;
+        }}
+    }}
+}}
+"""
+
+
+def nginx_program() -> str | None:
+    """Path of nginx, if it is installed."""
+    return shutil.which("nginx", path=f"{os.defpath}:/usr/sbin:/usr/local/sbin")
+
+
+@contextlib.contextmanager
+def nginx(place: Place) -> Iterator[Target]:
+    """A reverse proxy in C that passes bytes."""
+    port = free_port()
+    host = place.upstream.removeprefix("http://").removesuffix("/v1")
+    config = place.out / "nginx.conf"
+    config.write_text(NGINX.format(out=place.out, port=port, upstream=host))
+    command = [nginx_program() or "nginx", "-e", f"{place.out}/nginx.log", "-c", str(config)]
+    with process(place.out, "nginx", command, place.target_core, {}) as pid:
+        answers(f"http://127.0.0.1:{port}/v1/models", pid, place.out / "nginx.log")
+        yield Target("nginx", f"http://127.0.0.1:{port}/v1/chat/completions", pid)
+
+
+@contextlib.contextmanager
+def wrapper(place: Place) -> Iterator[Target]:
+    """What a newcomer would write."""
+    port = free_port()
+    served = ["uvicorn", "tests.bench.plain_wrapper:app", "--port", str(port)]
+    environ = {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": place.upstream}
+    with process(place.out, "wrapper", [sys.executable, "-m", *served], place.target_core, environ) as pid:
+        answers(f"http://127.0.0.1:{port}/openapi.json", pid, place.out / "wrapper.log")
+        yield Target("plain wrapper", f"http://127.0.0.1:{port}/chat/completions", pid)
+
+
+GATEWAY = """
+prompts = "{prompts}"
+[knowledge]
+directory = "{knowledge}"
+[[routes.bench.targets]]
+url = "{upstream}"
+first_token = 30.0
+between_chunks = 30.0
+"""
+AGENT = """---
+name: guide
+language: en
+route: bench
+collections: [{collections}]
+apology: I am sorry.
+unknown: I do not know.
+---
+You answer in one sentence, from what you know.
+"""
+
+
+def write_agent(prompts: Path, knowledge: Path) -> None:
+    """Write the file of the agent `guide`, which knows all the collections."""
+    collections = sorted(path.name for path in knowledge.iterdir() if path.is_dir())
+    (prompts / "guide.md").write_text(AGENT.format(collections=", ".join(collections)), encoding="utf-8")
+
+
+def ingest(directory: Path, config: str, var: Path) -> None:
+    """Bring the knowledge that this configuration names into the index under `var`."""
+    file = directory / "ingest.toml"
+    file.write_text(config, encoding="utf-8")
+    command = [sys.executable, "-m", "gateway", "ingest", "--config", str(file)]
+    environ = {"PATH": os.defpath, "GATEWAY_VAR": str(var)}
+    subprocess.run(command, cwd=ROOT, env=environ, check=True, stdout=subprocess.DEVNULL)
+
+
+@contextlib.contextmanager
+def _gateway(place: Place, name: str, prompts: Path, knowledge: Path) -> Iterator[Target]:
+    config = place.out / f"{name}.toml"
+    text = GATEWAY.format(prompts=prompts, knowledge=knowledge, upstream=place.upstream)
+    config.write_text(text, encoding="utf-8")
+    port = free_port()
+    environ = {"GATEWAY_VAR": str(place.out / "var")}
+    command = [sys.executable, "-m", "gateway"]
+    if any(knowledge.iterdir()):
+        ingest(place.out, text, place.out / "var")
+    serve = [*command, "serve", "--config", str(config), "--port", str(port)]
+    with process(place.out, name, serve, place.target_core, environ) as pid:
+        answers(f"http://127.0.0.1:{port}/readyz", pid, place.out / f"{name}.log")
+        yield Target(name, f"http://127.0.0.1:{port}/v1/chat/completions", pid)
+
+
+@contextlib.contextmanager
+def gateway(place: Place) -> Iterator[Target]:
+    """The gateway passing through: a route is asked itself."""
+    empty = place.out / "empty"
+    empty.mkdir(exist_ok=True)
+    with _gateway(place, "gateway", empty, empty) as target:
+        yield target
+
+
+@contextlib.contextmanager
+def agent(place: Place) -> Iterator[Target]:
+    """The gateway with a persona and retrieval over the sample knowledge, before the same upstream."""
+    prompts = place.out / "prompts"
+    prompts.mkdir(exist_ok=True)
+    write_agent(prompts, place.knowledge)
+    with _gateway(place, "gateway+agent", prompts, place.knowledge) as target:
+        url = target.url.replace("/v1/chat", "/agents/guide/v1/chat")
+        yield Target(target.name, url, target.pid)
+
+
+TARGETS: dict[str, Callable[[Place], Any]] = {
+    "direct": direct,
+    "nginx": nginx,
+    "wrapper": wrapper,
+    "gateway": gateway,
+    "agent": agent,
+}
+
+
+def _family(pid: int) -> list[int]:
+    family = [pid]
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            family += _family(int(child))
+    return family
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time of a process and its children, user and system."""
+    total = 0
+    for member in _family(pid):
+        fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / TICK
+
+
+def resident_megabytes(pid: int) -> float:
+    """Memory of a process and its children that is resident."""
+    pages = sum(int(Path(f"/proc/{member}/statm").read_text().split()[1]) for member in _family(pid))
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -1,0 +1,108 @@
+"""The process: what it says at start, what it refuses, and how it ends."""
+
+import asyncio
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.caller import calling
+from tests.e2e.conftest import gateway
+from tests.serving import ROOT, gateway_process
+from tests.upstream import Hang, Script, Upstream
+
+AGENT = "---\nlanguage: en\napology: Sorry.\n---\nYou are Nora.\n"
+
+
+def config(upstream: str, prompts: Path, drain: float) -> str:
+    """One route to the scripted upstream, and a short drain."""
+    return f"""
+        prompts = "{prompts}"
+        default_route = "up"
+        server.drain_timeout = {drain}
+        [[routes.up.targets]]
+        url = "{upstream}"
+        model = "scripted"
+    """
+
+
+@pytest.fixture
+def prompts(tmp_path: Path) -> Path:
+    """A folder with one agent."""
+    folder = tmp_path / "prompts"
+    folder.mkdir()
+    (folder / "nora.md").write_text(AGENT)
+    return folder
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("script", "ending"), [(Script(["Hel", Hang()]), "Hel Sorry."), (Script(["Hel"] * 9), "Hel" * 9)]
+)
+async def test_a_signal_ends_running_streams_properly(
+    upstream: Upstream, prompts: Path, script: Script, ending: str, number: signal.Signals
+) -> None:
+    """A stream that can end by itself does; one that hangs ends in the apology and a finish; the exit code is 0."""
+    upstream.script = script
+    with gateway_process(config(upstream.url, prompts, 1.0)) as running:
+        async with calling(
+            f"{running.url}/agents/nora/chat/completions", {"messages": [{"role": "user", "content": "?"}]}
+        ) as call:
+            await call.head()
+            running.process.send_signal(number)
+            chunks = await call.chunks()
+        assert "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks) == ending
+        assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
+        assert await asyncio.to_thread(running.process.wait, 5) == 0
+
+
+async def test_a_second_process_on_the_same_port_says_so() -> None:
+    """One sentence and EX_CONFIG, not a stack."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = await asyncio.to_thread(gateway, "serve", "--port", str(port))
+    assert done.returncode == 78 and f"port {port} cannot be listened on" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_every_fault_of_every_file_is_said_at_once(tmp_path: Path) -> None:
+    """Settings and agent files: file, line, field, what would be right; nothing is started."""
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "ann.md").write_text("---\nlangage: en\nstream: maybe\n---\n{{ nobody }}\n")
+    (tmp_path / "prompts" / "bob.md").write_text("---\ncollections: [nowhere]\nroute: none\n---\nHi\n")
+    (tmp_path / "gateway.toml").write_text('prompts = "prompts"\n')
+    done = gateway("serve", "--config", str(tmp_path / "gateway.toml"))
+    assert done.returncode == 78
+    for part in (
+        "ann.md:2: langage:",
+        "did you mean",
+        "ann.md:3: stream:",
+        "nobody",
+        "bob.md:2: collections",
+        "bob.md:3: route",
+    ):
+        assert part in done.stderr, done.stderr
+
+
+def test_the_environment_is_checked_too() -> None:
+    """A wrong PORT, and a host that the world could reach without a key."""
+    done = gateway("serve", environ={"PORT": "eighty", "HOST": "0.0.0.0"})
+    assert done.returncode == 78 and "PORT: " in done.stderr and "loopback" in done.stderr
+
+
+def test_help_fits_a_terminal() -> None:
+    """Every command has its purpose and options, within 80 columns."""
+    for command in ((), ("serve",), ("ingest",), ("eval",)):
+        done = gateway(*command, "--help", environ={"COLUMNS": "80"})
+        assert done.returncode == 0 and max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_the_annotated_settings_start() -> None:
+    """`deploy/gateway.toml` is not only documentation."""
+    with gateway_process(
+        environ={"GATEWAY_CONFIG": ""}, arguments=("--config", str(ROOT / "deploy" / "gateway.toml"))
+    ) as running:
+        assert "serving on" in running.log

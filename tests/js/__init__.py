@@ -1,0 +1,1 @@
+"""The gateway as JavaScript clients read it: `python -m tests.js`."""
