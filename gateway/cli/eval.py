@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -35,7 +36,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     else:
         _show(asked, arguments.k)
     for name in missing:
-        print(f"missing: {name}: run `gateway ingest`")
+        print(f"missing: {name}: run `gateway ingest`", file=sys.stderr)
     return 1 if missing else 0
 
 

@@ -99,7 +99,11 @@ def _list(settings: Settings, named: list[str]) -> int:
         if not shelf.sealed():
             raise KnowledgeError(f"{collection}: there are no versions of it; there are: {', '.join(there) or 'none'}")
         for name in shelf.sealed():
-            version = shelf.version(name)
             mark = "*" if name == shelf.current() else " "
-            print(f"{mark} {collection} {name}: {len(version.files)} files, {version.passages} passages")
+            try:
+                version = shelf.version(name)
+                holds = f"{len(version.files)} files, {version.passages} passages"
+            except KnowledgeError as error:
+                holds = error.message
+            print(f"{mark} {collection} {name}: {holds}")
     return 0

@@ -17,7 +17,7 @@ from gateway.types import Passage
 
 PASSAGES, VECTORS, OWNERS = "passages.jsonl", "vectors.npy", "owners.npy"
 CHROMA, LEXICAL = "chroma", "lexical"
-ROWS_PER_PASSAGE = 3
+ROWS_PER_PASSAGE = 2
 """Rows that are asked of the store for each passage that is wanted: the nearest often belong to the same one."""
 
 Owners: TypeAlias = npt.NDArray[np.int64]

@@ -116,9 +116,8 @@ def _unchanged(job: Job, name: str) -> Done | Fault | None:
         wanted = versions.fingerprint(hashes(Path(job.knowledge) / name), job.characters)
         current = shelf.current()
         for candidate in sorted(shelf.sealed(), key=lambda one: (one != current, one)):
-            version = shelf.version(candidate)
-            path = shelf.path / candidate
-            if version.fingerprint != wanted or trial.fault(path):
+            version = _matching(shelf, candidate, wanted)
+            if version is None:
                 continue
             if candidate != current:
                 with shelf.written():
@@ -130,6 +129,16 @@ def _unchanged(job: Job, name: str) -> Done | Fault | None:
     except KnowledgeError as error:
         return Fault(str(shelf.path), 0, "", error.message)
     return None
+
+
+def _matching(shelf: versions.Shelf, name: str, wanted: str) -> versions.Version | None:
+    """The version, where it is sound and made from what is wanted. What an older gateway wrote may be unreadable."""
+    try:
+        version = shelf.version(name)
+    except KnowledgeError:
+        return None
+    sound = version.fingerprint == wanted and not trial.fault(shelf.path / name)
+    return version if sound else None
 
 
 def hashes(directory: Path) -> dict[str, str]:

@@ -135,8 +135,11 @@ class Lexical:
         if not known:
             return []
         scores = self._index.get_scores_from_ids(known)
-        best = np.argsort(-scores, kind="stable")[:count]
-        return [(int(place), float(scores[place])) for place in best if scores[place] > 0.0]
+        hits = np.flatnonzero(scores > 0.0)
+        if len(hits) > count:
+            hits = np.sort(hits[np.argpartition(-scores[hits], count - 1)[:count]])
+        best = hits[np.argsort(-scores[hits], kind="stable")]
+        return [(int(place), float(scores[place])) for place in best]
 
 
 def build(texts: Sequence[str], language: str, target: Path) -> Lexical:

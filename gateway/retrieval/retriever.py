@@ -67,6 +67,8 @@ def _opened(shelf: versions.Shelf, name: str) -> Serving:
         problem = trial.fault(path)
         if (version.model, version.dimension) != (versions.MODEL, versions.DIMENSION):
             problem = f"was made with {version.model}, this gateway has {versions.MODEL}: run `gateway ingest`"
+        elif version.form != versions.FORM:
+            problem = "was made by another release: run `gateway ingest`"
         if not problem:
             return Serving(contents.load(path, version), lock)
     except KnowledgeError as error:
@@ -96,7 +98,7 @@ class Retriever:
     def missing(self) -> list[str]:
         """What should be there and is not: `embeddings`, `knowledge:{collection}`. For readiness."""
         absent = [f"knowledge:{name}" for name in self.collections if name not in self._serving]
-        return absent if self.embed_query or not self.collections else ["embeddings", *absent]
+        return ["embeddings", *absent] if self.collections and not self.embed_query else absent
 
     async def retrieve(self, collections: Sequence[str], query: Query, retrieval: Retrieval) -> Retrieved:
         """A `types.Retrieve`."""
@@ -157,23 +159,28 @@ class Retriever:
         return Retrieved(passages, "lexical" if passages else "none", reason)
 
     async def reload(self, collections: Iterable[str] | None = None) -> None:
-        """Read the pointers again and serve what they say; searches that run end in the version they began
-        in."""
+        """Read the pointers again and serve what they say; searches that run end in the version they began in.
+
+        The model is opened beside them where it is not, and where there is anything to search.
+        """
         if collections is not None:
             self.collections = tuple(dict.fromkeys(collections))
+        wanted = self.collections and not self.embed_query
+        model = asyncio.create_task(asyncio.to_thread(_embedder, self.var)) if wanted else None
         for name in self.collections:
             now = self._serving.get(name)
             if now and versions.shelf(self.var, name).current() == now.contents.version.name:
                 continue
             try:
-                fresh = await asyncio.to_thread(opened_version, self.var, name)
+                self._serving[name] = await asyncio.to_thread(opened_version, self.var, name)
             except KnowledgeError as error:
                 log.warning("collection %s: %s", name, error.message)
-                continue
-            self._serving[name] = fresh
-            self._retire(now)
+            else:
+                self._retire(now)
         for name in set(self._serving) - set(self.collections):
             self._retire(self._serving.pop(name))
+        if model:
+            self.embed_query = await model
 
     @staticmethod
     def _retire(serving: Serving | None) -> None:
@@ -213,11 +220,7 @@ async def opened(
     named = tuple(dict.fromkeys(collections))
     retriever = Retriever(settings.var, knowledge.threads, knowledge.waiting, embed_query, named)
     try:
-        opening = retriever.reload()
-        if embed_query is None and named:
-            retriever.embed_query, _ = await asyncio.gather(asyncio.to_thread(_embedder, settings.var), opening)
-        else:
-            await opening
+        await retriever.reload()
         await retriever.warm()
         yield retriever
     finally:

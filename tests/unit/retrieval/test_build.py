@@ -135,6 +135,18 @@ def test_rollback(tmp_path: Path) -> None:
     assert shelf.current() == second
 
 
+def test_unreadable_version_is_built_anew(tmp_path: Path) -> None:
+    """A version that another release described differently is in nobody's way."""
+    shelf = built(tmp_path, "lighthouse", LIGHTHOUSE)
+    (shelf.path / shelf.current() / versions.DESCRIPTION).write_text("{}")
+    before = shelf.current()
+    built(tmp_path, "lighthouse", LIGHTHOUSE)
+    assert shelf.current() > before
+    [done] = ingest.ingest(job(tmp_path))
+    assert isinstance(done, Done)
+    assert done.version == shelf.current()
+
+
 def test_wrong_names_are_faults(tmp_path: Path) -> None:
     """A folder that does not exist, that cannot be a collection's name, or a directory of none of them, is
     told."""

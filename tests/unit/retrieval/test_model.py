@@ -10,7 +10,7 @@ import pytest
 
 from gateway.errors import KnowledgeError
 from gateway.retrieval import embed, model
-from gateway.retrieval.versions import DIMENSION
+from gateway.retrieval.versions import DIMENSION, MODEL
 from tests.knowledge import ROOT
 
 
@@ -37,12 +37,13 @@ def test_conversion_is_done_once(converted: Path) -> None:
 
 
 def test_other_weights_are_refused(tmp_path: Path) -> None:
-    """A source of another hash is not converted, and nothing is left behind."""
+    """A source of another hash is not converted, and nothing is left behind, nor what a kill had left."""
     wrong = tmp_path / "e5.bin"
+    (embed.directory(tmp_path / "var").parent / f".{MODEL}-left").mkdir(parents=True)
     wrong.write_bytes(b"E5S1" + bytes(100))
     with pytest.raises(KnowledgeError, match="sha256 is"):
         model.convert(tmp_path / "var", wrong)
-    assert not (tmp_path / "var").exists()
+    assert [path.name for path in (tmp_path / "var" / "models").iterdir()] == ["lock"]
 
 
 def test_model_that_is_off_is_refused(converted: Path, tmp_path: Path) -> None:

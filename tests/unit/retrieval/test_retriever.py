@@ -183,11 +183,45 @@ async def test_damaged_version_falls_back(tmp_path: Path, caplog: pytest.LogCapt
         assert opened.missing == ["knowledge:lighthouse"]
 
 
-async def test_version_of_another_model_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Vectors of another model are never compared with ours."""
+@pytest.mark.parametrize(
+    ("written", "instead", "said"),
+    [
+        (f'"{versions.MODEL}"', '"other-model"', "was made with other-model"),
+        (f'"form": {versions.FORM}', '"form": 0', "was made by another release"),
+        ('"passages": 5', '"passages": 6', "its description says 6"),
+    ],
+)
+async def test_version_of_another_kind_is_refused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, written: str, instead: str, said: str
+) -> None:
+    """Vectors of another model are never compared with ours, and another release's files are not misread."""
     shelf = built(tmp_path, "lighthouse", LIGHTHOUSE)
     described = shelf.path / shelf.current() / versions.DESCRIPTION
-    described.write_text(described.read_text().replace(versions.MODEL, "other-model"))
+    assert written in described.read_text()
+    described.write_text(described.read_text().replace(written, instead))
     async with retriever.opened(settings(tmp_path), ["lighthouse"], embed_query=HashedModel().query) as opened:
         assert opened.missing == ["knowledge:lighthouse"]
-    assert "was made with other-model" in caplog.text
+    assert said in caplog.text
+
+
+async def test_without_collections_nothing_is_missing(root: Path) -> None:
+    """Where no agent has knowledge there is no model to open or to miss; a later reload opens it."""
+    async with retriever.opened(settings(root), []) as opened:
+        assert opened.missing == []
+        await opened.reload(["lighthouse"])
+        assert opened.missing == ["embeddings"]
+        found = await opened.retrieve(["lighthouse"], PUFFINS, Retrieval())
+        assert (found.outcome, found.reason) == ("lexical", "unavailable")
+
+
+async def test_a_hangup_that_meets_the_end_of_a_search_is_not_lost(root: Path) -> None:
+    """A cancellation in the very tick in which the search ends cancels: `asyncio.wait_for` of Python 3.11 did not."""
+    slow = HashedModel()
+    async with retriever.opened(settings(root), ["lighthouse"], embed_query=slow.query) as opened:
+        slow.seconds = 0.05
+        search = asyncio.create_task(opened.retrieve(["lighthouse"], PUFFINS, Retrieval(budget_ms=5000)))
+        await asyncio.sleep(0.01)
+        time.sleep(0.2)  # noqa: ASYNC251 the loop stands still while the thread ends
+        asyncio.get_running_loop().call_soon(search.cancel)
+        with pytest.raises(asyncio.CancelledError):
+            await search
