@@ -46,9 +46,7 @@ RULES = {
     (Agent, "name"): _NAMED,
     (Agent, "persona"): Rule(withheld="the persona is the text under the front matter"),
     (Agent, "description"): Rule(pattern=r"[^\r\n]{0,300}", says="one line of 300 characters at most"),
-    (Agent, "language"): Rule(
-        pattern=r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*", says="a BCP 47 tag such as en or pt-BR"
-    ),
+    (Agent, "language"): Rule(pattern=r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*", says="a BCP 47 tag such as en or pt-BR"),
     (Agent, "route"): _NAMED,
     (Agent, "collections"): _NAMED,
     (Agent, "first_message"): _SPOKEN,
@@ -164,9 +162,7 @@ def _cut(text: str, builder: Builder) -> _File:
         return _File("", _bodied("\n".join(lines), builder), 1)
     for index, line in enumerate(lines[1:], 1):
         if _FENCE.fullmatch(line):
-            return _File(
-                "\n".join(lines[1:index]), _bodied("\n".join(lines[index + 1 :]), builder), index + 2
-            )
+            return _File("\n".join(lines[1:index]), _bodied("\n".join(lines[index + 1 :]), builder), index + 2)
     builder.fault((), "the front matter has no end; close it with a line of three hyphens")
     return _File("\n".join(lines[1:]), "", len(lines))
 
@@ -182,9 +178,7 @@ def _bodied(body: str, builder: Builder) -> str:
 def _front_matter(head: str, marks: dict[Keys, int], builder: Builder) -> dict[str, object] | None:
     """The table of the front matter, the lines of its keys put into `marks`; None where it cannot be read."""
     try:
-        aliases = [
-            each for each in yaml.parse(head, Loader=yaml.SafeLoader) if isinstance(each, yaml.AliasEvent)
-        ]
+        aliases = [each for each in yaml.parse(head, Loader=yaml.SafeLoader) if isinstance(each, yaml.AliasEvent)]
         node = yaml.compose(head, Loader=yaml.SafeLoader)
         table = yaml.safe_load(head)
     except yaml.MarkedYAMLError as error:
@@ -195,9 +189,7 @@ def _front_matter(head: str, marks: dict[Keys, int], builder: Builder) -> dict[s
         builder.fault((), f"the front matter is no YAML: {error}")
         return None
     if aliases:  # one line of them can stand for a billion values
-        builder.faults.append(
-            Fault(builder.where, _line(aliases[0].start_mark), "", "aliases are not served")
-        )
+        builder.faults.append(Fault(builder.where, _line(aliases[0].start_mark), "", "aliases are not served"))
         return None
     if node is None or table is None:
         return {}
@@ -219,9 +211,7 @@ def _mark(node: yaml.Node, keys: Keys, marks: dict[Keys, int], builder: Builder)
         for key, value in node.value:
             here = (*keys, str(key.value))
             if here in marks:
-                fault = Fault(
-                    builder.where, _line(key.start_mark), ".".join(map(str, here)), "stands there twice"
-                )
+                fault = Fault(builder.where, _line(key.start_mark), ".".join(map(str, here)), "stands there twice")
                 builder.faults.append(fault)
             marks.setdefault(here, _line(key.start_mark))
             _mark(value, here, marks, builder)
@@ -285,7 +275,5 @@ def _strangers(tree: nodes.Template) -> list[tuple[int, str]]:
 
 def _template_line(error: BaseException) -> int:
     """Jinja2 rewrites the traceback so that its frames of a template have the template's lines."""
-    lines = [
-        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<template>"
-    ]
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<template>"]
     return (lines[-1] if lines else None) or 1

@@ -36,11 +36,7 @@ def noun(value: object) -> str:
 
 def parameters(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The checked parameters of a body."""
-    found = {
-        name: CHECKS[name](name, value)
-        for name, value in fields.items()
-        if value is not None and name in CHECKS
-    }
+    found = {name: CHECKS[name](name, value) for name, value in fields.items() if value is not None and name in CHECKS}
     if "max_completion_tokens" in found:  # the newer name of the same thing; upstreams refuse both together
         found.pop("max_tokens", None)
     return found
@@ -52,9 +48,7 @@ def boolean(param: str, value: object) -> bool | None:
         return value
     if isinstance(value, str) and value.strip().lower() in ("true", "false"):
         return value.strip().lower() == "true"
-    if isinstance(
-        value, int | float
-    ):  # `logprobs: 5` is right in OpenAI's older API: a value, not a type, is wrong
+    if isinstance(value, int | float):  # `logprobs: 5` is right in OpenAI's older API: a value, not a type, is wrong
         raise InvalidValue(f"`{param}` must be true or false, not {value!r:.40}.", param=param)
     raise InvalidType(f"`{param}` must be a boolean, not {noun(value)}.", param=param)
 
@@ -80,9 +74,7 @@ def _text(longest: int, *choices: str) -> Check:
         if len(value) > longest:
             raise InvalidValue(f"`{param}` must be {longest} characters at most.", param=param)
         if choices and value not in choices:
-            raise InvalidValue(
-                f"`{param}` must be one of {', '.join(choices)}, not {value!r:.40}.", param=param
-            )
+            raise InvalidValue(f"`{param}` must be one of {', '.join(choices)}, not {value!r:.40}.", param=param)
         return value
 
     return check

@@ -77,9 +77,7 @@ def passthrough(request: ChatRequest, model: str) -> Prompt:
 
 def _system(agent: Agent, history: History, today: date) -> str:
     """The stable part: persona and caller as the agent's `caller_system` says, then what references are."""
-    caller = (
-        [text for each in history.system if (text := _own(each))] if agent.caller_system != "drop" else []
-    )
+    caller = [text for each in history.system if (text := _own(each))] if agent.caller_system != "drop" else []
     own = [] if agent.caller_system == "replace" and caller else [persona(agent, today)]
     references = [REFERENCES] if agent.collections else []
     return "\n\n".join([*own, *references, *caller])

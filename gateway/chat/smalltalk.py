@@ -13,8 +13,7 @@ GREETING = {
     "hi there, hey there",
     "de": "hallo, hallöchen, guten morgen, guten tag, guten abend, grüß gott, grüß dich, grüezi, "
     "servus, moin, moin moin, bist du da, sind sie da, freut mich, guten morgen zusammen",
-    "es": "hola, buenos días, buen día, buenas tardes, buenas noches, buenas, mucho gusto, encantado, "
-    "encantada",
+    "es": "hola, buenos días, buen día, buenas tardes, buenas noches, buenas, mucho gusto, encantado, encantada",
     "fr": "bonjour, bonsoir, salut, coucou, enchanté, enchantée, allô",
     "it": "ciao, buongiorno, buon giorno, buonasera, buona sera, salve, piacere, pronto",
     "pt": "olá, oi, bom dia, boa tarde, boa noite, muito prazer, alô",
@@ -33,12 +32,10 @@ WELLBEING = {
     "mir geht es gut, mir gehts gut, und dir, und ihnen, alles klar bei dir",
     "es": "cómo estás, cómo está, cómo está usted, qué tal, qué tal estás, cómo te va, muy bien, "
     "estoy bien, y tú, y usted",
-    "fr": "ça va, comment ça va, comment allez vous, comment vas tu, ça va bien, je vais bien, et toi, "
-    "et vous",
+    "fr": "ça va, comment ça va, comment allez vous, comment vas tu, ça va bien, je vais bien, et toi, et vous",
     "it": "come stai, come sta, come va, tutto bene, sto bene, e tu, e lei",
     "pt": "tudo bem, tudo bom, como vai, como está, como você está, estou bem, e você",
-    "nl": "hoe gaat het, hoe gaat het met je, hoe gaat het met u, alles goed, met mij gaat het goed, "
-    "en met jou",
+    "nl": "hoe gaat het, hoe gaat het met je, hoe gaat het met u, alles goed, met mij gaat het goed, en met jou",
     "pl": "jak się masz, co słychać, jak leci, u mnie dobrze, a u ciebie, a ty",
     "sv": "hur mår du, hur är det, hur är läget, läget, jag mår bra, och du",
     "tr": "nasılsın, nasılsınız, naber, ne haber, iyiyim, sen nasılsın, siz nasılsınız",
@@ -76,8 +73,7 @@ THANKS = {
     "ja": "ありがとう, ありがとうございます, ありがとうございました, どうもありがとう, "
     "どうもありがとうございます, どうも, さようなら, またね, じゃあね, おやすみ, おやすみなさい, "
     "すごい, すごいですね, いいですね, 素晴らしい, 面白い, 面白いですね",
-    "zh": "谢谢, 谢谢你, 谢谢您, 多谢, 非常感谢, 感谢, 再见, 拜拜, 晚安, 太好了, 太棒了, 很好, 真棒, "
-    "没事了, 有意思",
+    "zh": "谢谢, 谢谢你, 谢谢您, 多谢, 非常感谢, 感谢, 再见, 拜拜, 晚安, 太好了, 太棒了, 很好, 真棒, 没事了, 有意思",
 }
 ANSWER = {
     "en": "yes, yeah, yep, yup, no, nope, nah, ok, okay, sure, of course, alright, all right, right, "
@@ -165,8 +161,7 @@ REPEAT = {
     "请说慢一点, 大声一点, 等一下, 等等, 稍等",
 }
 FILLER = {
-    "en": "um, ha, uh, er, erm, hmm, hm, mm, oh, ah, well, so, please, then, anyway, you know, like, "
-    "again, very much",
+    "en": "um, ha, uh, er, erm, hmm, hm, mm, oh, ah, well, so, please, then, anyway, you know, like, again, very much",
     "de": "äh, ähm, hm, hmm, ach, oh, na, also, bitte, dann, mal, tja, naja",
     "es": "eh, em, este, pues, por favor, oh, ah, ay, entonces",
     "fr": "euh, hein, ben, bah, oh, ah, alors, s il vous plaît, sil vous plaît, s il te plaît, sil te plaît",

@@ -100,9 +100,7 @@ class Builder:
         """Note what is wrong at `keys`."""
         self.faults.append(Fault(self.where, self.lines(keys), dotted(keys), problem))
 
-    def table(
-        self, kind: type[T], raw: object, keys: Keys = (), given: Mapping[str, object] | None = None
-    ) -> T | None:
+    def table(self, kind: type[T], raw: object, keys: Keys = (), given: Mapping[str, object] | None = None) -> T | None:
         """An instance of the dataclass `kind`; None, with faults noted, where none can be made.
 
         A key with an impossible value falls back to its default, so that the rest is checked too. `given` are

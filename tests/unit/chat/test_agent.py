@@ -148,9 +148,9 @@ def test_values_are_text_and_not_templates() -> None:
 )
 def test_a_fault_has_its_line(head: str, line: int, field: str, says: str) -> None:
     """A wrong entry is named with file, line, field and what would be right."""
-    assert [
-        (fault.where, fault.line, fault.field, says in fault.problem) for fault in faults(file(head))
-    ] == [("prompts/nora.md", line, field, True)]
+    assert [(fault.where, fault.line, fault.field, says in fault.problem) for fault in faults(file(head))] == [
+        ("prompts/nora.md", line, field, True)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -253,11 +253,7 @@ SCRAPS = st.sampled_from(
 
 
 @settings(max_examples=150, deadline=None)
-@given(
-    text=st.one_of(
-        st.text(), st.lists(SCRAPS).map("\n".join), st.lists(SCRAPS).map(lambda s: file("".join(s)))
-    )
-)
+@given(text=st.one_of(st.text(), st.lists(SCRAPS).map("\n".join), st.lists(SCRAPS).map(lambda s: file("".join(s)))))
 def test_parse_raises_nothing_else(text: str) -> None:
     """Whatever a file holds, it is an agent or a ConfigurationError."""
     try:

@@ -13,9 +13,7 @@ def test_each_language_has_lines_of_its_own() -> None:
     assert len(set(spoken)) == 3 * len(LANGUAGES)
 
 
-@pytest.mark.parametrize(
-    ("tag", "language"), [("pt-BR", "pt"), ("ZH-Hant-TW", "zh"), ("eo", "en"), ("", "en")]
-)
+@pytest.mark.parametrize(("tag", "language"), [("pt-BR", "pt"), ("ZH-Hant-TW", "zh"), ("eo", "en"), ("", "en")])
 def test_a_tag_finds_its_language(tag: str, language: str) -> None:
     """Region and script do not matter; what is unknown is spoken to in English."""
     assert default_lines(tag) == default_lines(language)

@@ -27,9 +27,7 @@ def assistant(text: str) -> Message:
     return {"role": "assistant", "content": text}
 
 
-def ask(
-    *messages: Message, agent: Agent = NORA, passages: tuple[Passage, ...] = (), nonce: str = "n1"
-) -> Prompt:
+def ask(*messages: Message, agent: Agent = NORA, passages: tuple[Passage, ...] = (), nonce: str = "n1") -> Prompt:
     """The prompt of a conversation."""
     request = ChatRequest("gpt-4o-mini", messages, parameters={"temperature": 0.3})
     history = repaired(messages, characters=10_000)
@@ -43,9 +41,7 @@ def test_passages_stand_in_front_of_the_question() -> None:
         {"role": "system", "content": SYSTEM},
         user("Hello"),
         assistant("Hi."),
-        user(
-            "<reference n1>\n[1] The lens > Weight\nIt weighs two tons.\n</reference n1>\n\nHow heavy is it?"
-        ),
+        user("<reference n1>\n[1] The lens > Weight\nIt weighs two tons.\n</reference n1>\n\nHow heavy is it?"),
     ]
     assert (found.question, found.context, found.passages) == ("How heavy is it?", "Hello", (LENS,))
     assert (found.agent, found.model, found.parameters) == (NORA, "", {"temperature": 0.3})
@@ -59,9 +55,7 @@ def test_without_passages_the_turn_is_as_it_came() -> None:
 
 def test_references_are_explained_once_and_only_where_there_can_be_some() -> None:
     """The rule stands in the stable part of an agent with collections, and nowhere else."""
-    texts = [
-        str(each["content"]) for each in ask(user("a"), assistant("b"), user("c"), passages=(LENS,)).messages
-    ]
+    texts = [str(each["content"]) for each in ask(user("a"), assistant("b"), user("c"), passages=(LENS,)).messages]
     assert sum(text.count(REFERENCES) for text in texts) == 1
     assert REFERENCES not in str(ask(user("a"), agent=Agent("x", "Kind.")).messages)
 
@@ -100,9 +94,7 @@ def test_nobody_spoke() -> None:
 def test_the_callers_system_text(mode: CallerSystem, caller: str, expected: str) -> None:
     """It is put behind the persona, in its place, or left out; empty, it replaces nothing."""
     agent = Agent(name="nora", persona=NORA.persona, collections=("lighthouse",), caller_system=mode)
-    assert (
-        ask({"role": "system", "content": caller}, user("x"), agent=agent).messages[0]["content"] == expected
-    )
+    assert ask({"role": "system", "content": caller}, user("x"), agent=agent).messages[0]["content"] == expected
 
 
 @pytest.mark.parametrize(

@@ -37,8 +37,7 @@ SMALL_TALK = {
     "Hayır, teşekkürler. | Tekrar eder misiniz, lütfen? | Tamam. | HAYIR",
     "ja": "こんにちは。 | お元気ですか？ | ありがとうございます。 | はい、お願いします。 | "
     "いいえ、結構です。 | もう一度お願いします。 | あはは | えっと…",
-    "zh": "你好！ | 你好，你好吗？ | 谢谢，再见。 | 好的，谢谢。 | 不用了，谢谢。 | 请再说一遍。 | "
-    "哈哈哈 | 嗯。",
+    "zh": "你好！ | 你好，你好吗？ | 谢谢，再见。 | 好的，谢谢。 | 不用了，谢谢。 | 请再说一遍。 | 哈哈哈 | 嗯。",
 }
 QUESTIONS = {
     "en": "Hello, when does the boat leave? | Thanks, and how high is it? | Yes, the lens. | Why? | "
@@ -48,19 +47,14 @@ QUESTIONS = {
     "de": "Hallo, wann fährt das Boot? | Danke, und wie hoch ist er? | Ja, die Linse. | Warum? | "
     "Und im Winter? | Wie geht es dem Wärter? | Wie hoch, bitte? | Nein, der andere. | "
     "Bitte mehr davon. | Guten Tag, Öffnungszeiten?",
-    "es": "Hola, ¿cuándo sale el barco? | Gracias, ¿y en invierno? | ¿Por qué? | ¿Cómo? | "
-    "Sí, la lente. | ¿Qué es eso?",
-    "fr": "Bonjour, quand part le bateau ? | Merci, et en hiver ? | Pourquoi ? | Comment ? | "
-    "Oui, la lentille.",
-    "it": "Ciao, quando parte la barca? | Grazie, e d'inverno? | Perché? | Come? | Sì, la lente. | "
-    "Come va il faro?",
-    "pt": "Olá, quando sai o barco? | Obrigado, e no inverno? | Por quê? | Como? | Sim, a lente. | "
-    "Tudo sobre o farol",
+    "es": "Hola, ¿cuándo sale el barco? | Gracias, ¿y en invierno? | ¿Por qué? | ¿Cómo? | Sí, la lente. | ¿Qué es eso?",
+    "fr": "Bonjour, quand part le bateau ? | Merci, et en hiver ? | Pourquoi ? | Comment ? | Oui, la lentille.",
+    "it": "Ciao, quando parte la barca? | Grazie, e d'inverno? | Perché? | Come? | Sì, la lente. | Come va il faro?",
+    "pt": "Olá, quando sai o barco? | Obrigado, e no inverno? | Por quê? | Como? | Sim, a lente. | Tudo sobre o farol",
     "nl": "Hallo, wanneer vertrekt de boot? | Dank je, en in de winter? | Waarom? | Hoe? | "
     "Ja, de lens. | Hoe gaat het met de boot? | Welke dag?",
     "pl": "Dzień dobry, kiedy odpływa łódź? | Dziękuję, a zimą? | Dlaczego? | Jak? | Tak, soczewka.",
-    "sv": "Hej, när går båten? | Tack, och på vintern? | Varför? | Hur? | Ja, linsen. | "
-    "Hur är det på vintern?",
+    "sv": "Hej, när går båten? | Tack, och på vintern? | Varför? | Hur? | Ja, linsen. | Hur är det på vintern?",
     "tr": "Merhaba, tekne ne zaman kalkıyor? | Teşekkürler, ya kışın? | Neden? | Nasıl? | Evet, mercek.",
     "ja": "こんにちは、船はいつ出ますか？ | ありがとう、冬は？ | なぜ？ | どうやって？ | "
     "はい、レンズです。 | いいえ、船です",

@@ -68,9 +68,7 @@ def test_what_may_be_absent() -> None:
     assert asked(**nothing) == ChatRequest("", tuple(HELLO))
 
 
-@pytest.mark.parametrize(
-    ("value", "stream"), [("true", True), ("False", False), (False, False), (None, None)]
-)
+@pytest.mark.parametrize(("value", "stream"), [("true", True), ("False", False), (False, False), (None, None)])
 def test_stream_may_be_text(value: object, stream: bool | None) -> None:
     """Some callers write their booleans as text."""
     assert asked(stream=value).stream is stream
@@ -79,9 +77,7 @@ def test_stream_may_be_text(value: object, stream: bool | None) -> None:
 @pytest.mark.parametrize("role", ROLES)
 def test_roles_are_kept(role: str) -> None:
     """All of OpenAI's roles are served, and a right message is the very object that came."""
-    assert said({"role": role, "content": "x", "name": "n"}).messages == (
-        {"role": role, "content": "x", "name": "n"},
-    )
+    assert said({"role": role, "content": "x", "name": "n"}).messages == ({"role": role, "content": "x", "name": "n"},)
 
 
 @pytest.mark.parametrize(

@@ -69,9 +69,7 @@ def test_nul_is_taken_out() -> None:
 
 def test_a_byte_order_mark_and_other_spelling_are_fine() -> None:
     """How the JSON is written does not matter: order mark, blanks, escapes, tiny and huge numbers."""
-    text = (
-        b'\xef\xbb\xbf {"messages":[{"content":"\\u00e9","role":"user"}] , "temperature": 1E-1,\n"odd": 1e40}'
-    )
+    text = b'\xef\xbb\xbf {"messages":[{"content":"\\u00e9","role":"user"}] , "temperature": 1E-1,\n"odd": 1e40}'
     found = parse(text, LIMITS)
     assert found.messages[0]["content"] == "é"
     assert found.parameters == {"temperature": 0.1}
@@ -85,9 +83,7 @@ def test_numbers_beyond_all_bounds_are_refused(number: str) -> None:
 
 
 JSON = st.recursive(
-    st.one_of(
-        st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=6), st.sampled_from(ROLES)
-    ),
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=6), st.sampled_from(ROLES)),
     lambda inner: st.one_of(
         st.lists(inner, max_size=4),
         st.dictionaries(
