@@ -44,9 +44,10 @@ async def run(node: str, prompts: str) -> int:
 
 def main() -> int:
     """Write two agents, start everything, run the clients."""
-    node = shutil.which("node")
-    if node is None or not (HERE / "node_modules").is_dir():
-        print("Needs node 20 or newer and `npm ci` in tests/js.", file=sys.stderr)  # noqa: T201 a program's message
+    # The newest clients want node 22, which npm itself brings; what starts npm may be older.
+    node = shutil.which("node", path=str(HERE / "node_modules" / ".bin"))
+    if node is None:
+        print("Needs `npm ci` in tests/js.", file=sys.stderr)  # noqa: T201 a program's message
         return 2
     with tempfile.TemporaryDirectory() as place:
         for name, stream in (("voice", "true"), ("desk", "false")):

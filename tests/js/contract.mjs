@@ -1,7 +1,7 @@
 // The gateway as JavaScript clients read it. Called by `python -m tests.js`, which starts what is needed:
 //   node contract.mjs BASE_URL ROUTE STREAMING_AGENT PLAIN_AGENT TEXT
-// A streaming agent streams where the request does not say; the AI SDK's generateText does not say, so whoever calls it
-// asks a route, or an agent whose file has `stream: false`.
+// Where a request does not say, a streaming agent streams; these SDKs do not say where they want one JSON object, and the
+// gateway knows them by their headers.
 import assert from "node:assert/strict";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { generateText, streamText } from "ai";
@@ -94,7 +94,7 @@ const checks = [
     [`openai-node, not streaming: ${model}`, () => whole(model)],
     [`AI SDK, streamText: ${model}`, () => streamed(model)],
   ]),
-  ...[route, plainAgent].map((model) => [`AI SDK, generateText: ${model}`, () => generated(model)]),
+  ...[route, streamingAgent, plainAgent].map((model) => [`AI SDK, generateText: ${model}`, () => generated(model)]),
   ["openai-node, an unknown model", refused],
 ];
 
