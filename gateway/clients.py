@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -12,12 +13,15 @@ from typing import NamedTuple
 import aiohttp
 
 from gateway.chat import agent as agent_files
+from gateway.chat import prompt as prompts
+from gateway.chat.history import History
 from gateway.chat.query import is_greeting
+from gateway.chat.request import ChatRequest
 from gateway.errors import ConfigurationError, Fault, GatewayError
 from gateway.processes import supervised
 from gateway.retrieval import retriever
 from gateway.settings import OPENAI_URL, Settings, Target
-from gateway.types import Agent, Complete, Retrieve
+from gateway.types import Agent, Complete, Message, Retrieve, Retrieved
 from gateway.upstream import extractive, local, probe
 from gateway.upstream.completing import Attempt, completing
 from gateway.upstream.silence import Silence
@@ -118,8 +122,17 @@ class Upstreams:
         model = local.model_file(Path(target.model) if target.model else None)
         port = local.free_port()
         logger.info("loading %s", model.name)
-        await self.stack.enter_async_context(supervised(local.child(model, port)))
+        child = local.child(model, port, warm_up=self._beginning())
+        await self.stack.enter_async_context(supervised(child))
         return replace(target, url=local.base_url(port), model=model.stem)
+
+
+    def _beginning(self) -> Sequence[Message]:
+        """How the turns of an agent begin: a model that has read it once finds it in its cache."""
+        agent = next(iter(self.agents.values()), Agent("", ""))
+        hello = History(messages=({"role": "user", "content": "Hello."},), last=0, question="Hello.")
+        today = datetime.now(UTC).astimezone().date()
+        return prompts.composed(agent, ChatRequest("", ()), hello, Retrieved(), today, nonce="0").messages
 
 
 async def _probed(route: str, target: Target) -> Target:

@@ -28,6 +28,9 @@ def parameters(arguments: argparse.Namespace) -> xllamacpp.CommonParams:
     params.kv_unified = True  # a long conversation may use what the others leave; else each has its share
     params.n_predict = arguments.tokens
     params.sampling.temp = arguments.temperature
+    # Small models fall into loops, and a loop is spoken aloud.
+    params.sampling.penalty_repeat = 1.1
+    params.sampling.dry_multiplier = 0.8
     if arguments.threads:
         params.cpuparams.n_threads = arguments.threads
         params.cpuparams_batch.n_threads = arguments.threads
@@ -48,7 +51,7 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--context", type=int, default=8192, help="tokens of prompts and answers, in all")
     parser.add_argument("--parallel", type=int, default=2, help="requests served at once")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: as many as the engine finds fit")
-    parser.add_argument("--tokens", type=int, default=512, help="longest answer where the request sets no limit")
+    parser.add_argument("--tokens", type=int, default=200, help="longest answer where the request sets no limit")
     parser.add_argument("--temperature", type=float, default=0.2, help="where the request sets none")
     parser.add_argument("--cache", type=int, default=256, help="MiB of memory for prompts seen before")
     return parser

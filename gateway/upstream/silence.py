@@ -9,6 +9,7 @@ from gateway.errors import GatewayError, UpstreamStalled
 class Silence:
     """Breaks a stream off when it was silent for `between` seconds while waited for, or after `total` seconds.
 
+    The silence before the first word is not counted here: it has its own deadline (`completing.py`).
     `break_off` must make the pending read fail; `error` says afterwards that it was this clock and not the peer.
     """
 
@@ -17,17 +18,21 @@ class Silence:
     def __init__(self, between: float, total: float, break_off: Callable[[], object]) -> None:
         self._loop = asyncio.get_running_loop()
         self._between = between
-        self._last = self._loop.time()
-        self._ends = self._last + total
+        self._last = 0.0
+        self._ends = self._loop.time() + total
         self._break_off = break_off
-        self._timer = self._loop.call_at(min(self._last + between, self._ends), self._check)
+        self._timer = self._loop.call_at(self._ends, self._check)
         self.waiting = True
         """Only a silence that is waited through counts: a caller that reads slowly is no fault of the upstream."""
         self.error: GatewayError | None = None
 
     def heard(self) -> None:
         """Content came: a heartbeat is none."""
+        first = not self._last
         self._last = self._loop.time()
+        if first:
+            self._timer.cancel()
+            self._timer = self._loop.call_at(self._deadline, self._check)
 
     def expire(self, error: GatewayError) -> None:
         """Break the stream off now, for this reason."""
@@ -39,11 +44,15 @@ class Silence:
         """The stream is over."""
         self._timer.cancel()
 
+    @property
+    def _deadline(self) -> float:
+        return min(self._last + self._between, self._ends) if self._last else self._ends
+
     def _check(self) -> None:
         now = self._loop.time()
         if not self.waiting:
             self._last = now
-        if now >= min(self._last + self._between, self._ends):
+        if now >= self._deadline:
             self.expire(UpstreamStalled("The upstream fell silent in the middle of its answer."))
         else:
-            self._timer = self._loop.call_at(min(self._last + self._between, self._ends), self._check)
+            self._timer = self._loop.call_at(self._deadline, self._check)

@@ -127,6 +127,9 @@ async def test_silence_breaks_off_once_and_only_when_waited_through() -> None:
     """A pause while the caller reads does not count; one while the upstream is waited for does."""
     broken: list[int] = []
     silence = Silence(0.03, 10, lambda: broken.append(1))
+    await asyncio.sleep(0.08)
+    assert not broken, "the first word has a deadline of its own"
+    silence.heard()
     silence.waiting = False
     await asyncio.sleep(0.08)
     assert not broken
