@@ -39,14 +39,18 @@ def settings_for(arguments: argparse.Namespace) -> Settings:
     """Read the settings file, if one is named, and the environment. Raises ConfigurationError with every fault."""
     named = arguments.config or os.environ.get("GATEWAY_CONFIG") or None
     options = {name: getattr(arguments, name) for name in ("llm", "gguf") if hasattr(arguments, name)}
+    environ = dict(os.environ)
+    for name in ("host", "port"):  # a flag wins over the environment, and is checked as it is
+        if getattr(arguments, name, None) is not None:
+            environ[name.upper()] = str(getattr(arguments, name))
     if named is None:
-        return load(None, "settings", os.environ, base=Path(), **options)
+        return load(None, "settings", environ, base=Path(), **options)
     path = Path(named)
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError([Fault(str(path), 0, "", f"cannot be read: {error}")]) from None
-    return load(text, str(path), os.environ, base=path.parent, **options)
+    return load(text, str(path), environ, base=path.parent, **options)
 
 
 def main() -> int:

@@ -7,7 +7,6 @@ import logging
 import signal
 import socket
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import uvicorn
@@ -34,13 +33,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gguf", type=Path, metavar="PATH", help="answer with this local model")
 
 
-def run(arguments: argparse.Namespace, settings: Settings) -> int:
+def run(_: argparse.Namespace, settings: Settings) -> int:
     """Serve until SIGTERM or Ctrl-C. Returns 0 for a proper end."""
-    host = arguments.host or settings.server.host
-    port = settings.server.port if arguments.port is None else arguments.port
-    settings = replace(settings, server=replace(settings.server, host=host, port=port))
     agents = clients.agents(settings)
-    listening = bound(host, port)
+    listening = bound(settings.server.host, settings.server.port)
     drain = Drain()
     server = uvicorn.Server(config(settings, agents, drain))
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -226,12 +226,12 @@ def _url_problem(url: str) -> str:
 def _checked(settings: Settings, builder: Builder) -> None:
     """What no key can say alone."""
     host = settings.server.host
-    if settings.auth.anonymous and not _loopback(host):
-        builder.fault(
-            ("auth", "anonymous"),
-            f"is allowed on a loopback address only, and the server listens on {host[:80]!r}: "
-            "set anonymous = false in [auth], or listen on 127.0.0.1 (server.host, HOST)",
+    if not _loopback(host):
+        problem = (
+            f"must be a loopback address, not {host[:80]!r}: no key is asked for, so only this machine may call; "
+            "put a tunnel or a TLS proxy of its own in front"
         )
+        builder.fault(("server", "host"), problem)
 
 
 def _loopback(host: str) -> bool:

@@ -24,14 +24,6 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
-class Auth:
-    """`[auth]`: who may ask."""
-
-    anonymous: bool = True
-    """No key is asked for. Allowed on a loopback address only."""
-
-
-@dataclass(frozen=True, slots=True)
 class Limits:
     """`[limits]`: what a request may bring."""
 
@@ -90,12 +82,10 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """`[log]`: one line a turn."""
+    """`[log]`: one line a turn, sizes and ids only."""
 
     format: str = "auto"
     """`json`, `text`, or `auto`: text on a terminal."""
-    content: bool = False
-    """Also write what was asked and answered. Off: sizes and ids only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +93,6 @@ class Settings:
     """Everything that the process was told, once."""
 
     server: Server = Server()
-    auth: Auth = Auth()
     limits: Limits = Limits()
     cors: Cors = Cors()
     knowledge: Knowledge = Knowledge()

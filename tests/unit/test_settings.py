@@ -98,8 +98,8 @@ def test_all_faults_come_at_once() -> None:
         'defualt_agent = "x"\n'
         "[server]\n"
         'port = "80"\n'
-        "[auth]\n"
-        'anonymous = "no"\n'
+        "[log]\n"
+        'format = "xml"\n'
         "[limits]\n"
         "body_bytes = -1\n"
         "[[routes.main.targets]]\n"
@@ -114,7 +114,7 @@ def test_all_faults_come_at_once() -> None:
         ("PORT", 0, ""),
         ("gateway.toml", 1, "defualt_agent"),
         ("gateway.toml", 3, "server.port"),
-        ("gateway.toml", 5, "auth.anonymous"),
+        ("gateway.toml", 5, "log.format"),
         ("gateway.toml", 7, "limits.body_bytes"),
         ("gateway.toml", 9, "routes.main.targets[0].url"),
         ("gateway.toml", 12, "routes.main.targets[1].frist_token"),
@@ -155,7 +155,7 @@ def test_all_faults_come_at_once() -> None:
         (TARGET + TARGET.split("\n", 1)[1], "routes.main.targets[1]", "stands there twice"),
         ("default_route = 'mainn'\n" + TARGET, "default_route", "did you mean 'main'?"),
         ("default_route = 'llm'", "default_route", "with --llm or --gguf only"),
-        ("[server]\nhost = '0.0.0.0'", "auth.anonymous", "set anonymous = false in [auth]"),
+        ("[server]\nhost = '0.0.0.0'", "server.host", "a tunnel or a TLS proxy"),
         ("a = ", "", "is no TOML"),
         ("a = 1\na = 2", "", "Cannot overwrite a value"),
     ],
@@ -208,16 +208,15 @@ def test_a_bad_variable_is_named(environ: Mapping[str, str], where: str) -> None
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "[::1]", "localhost"])
-def test_anonymous_is_for_loopback(host: str) -> None:
+def test_a_loopback_host_is_served(host: str) -> None:
     """Nobody needs a key where only this machine can call."""
-    assert read(HOST=host).auth.anonymous
+    assert read(HOST=host).server.host == host
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "gateway.example.org", "localhost.evil.example"])
-def test_anonymous_is_refused_elsewhere(host: str) -> None:
-    """A host that others reach needs `anonymous = false`, and then it is served."""
-    assert [fault.field for fault in refused(HOST=host)] == ["auth.anonymous"]
-    assert not read("[auth]\nanonymous = false", HOST=host).auth.anonymous
+def test_any_other_host_is_refused(host: str) -> None:
+    """There are no keys yet, so the world cannot be let in."""
+    assert [fault.field for fault in refused(HOST=host)] == ["server.host"]
 
 
 def test_lines_are_found() -> None:
