@@ -174,14 +174,14 @@ def nginx(place: Place) -> Iterator[Target]:
 
 
 @contextlib.contextmanager
-def wrapper(place: Place) -> Iterator[Target]:
-    """What a newcomer would write."""
+def wrapper(place: Place, name: str = "plain wrapper", module: str = "plain_wrapper") -> Iterator[Target]:
+    """What a newcomer would write, or another small application of this folder."""
     port = free_port()
-    served = ["uvicorn", "tests.bench.plain_wrapper:app", "--port", str(port)]
+    served = ["uvicorn", f"tests.bench.{module}:app", "--port", str(port)]
     environ = {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": place.upstream}
-    with process(place.out, "wrapper", [sys.executable, "-m", *served], place.target_core, environ) as pid:
-        answers(f"http://127.0.0.1:{port}/openapi.json", pid, place.out / "wrapper.log")
-        yield Target("plain wrapper", f"http://127.0.0.1:{port}/chat/completions", pid)
+    with process(place.out, module, [sys.executable, "-m", *served], place.target_core, environ) as pid:
+        answers(f"http://127.0.0.1:{port}/openapi.json", pid, place.out / f"{module}.log")
+        yield Target(name, f"http://127.0.0.1:{port}/chat/completions", pid)
 
 
 GATEWAY = """
@@ -206,9 +206,9 @@ You answer in one sentence, from what you know.
 
 
 def write_agent(prompts: Path, knowledge: Path) -> None:
-    """Write the file of the agent `guide`, which knows all the collections."""
+    """Write the file of the agent `guide`, which knows one collection, as the sample agents do."""
     collections = sorted(path.name for path in knowledge.iterdir() if path.is_dir())
-    (prompts / "guide.md").write_text(AGENT.format(collections=", ".join(collections)), encoding="utf-8")
+    (prompts / "guide.md").write_text(AGENT.format(collections=collections[0]), encoding="utf-8")
 
 
 def ingest(directory: Path, config: str, var: Path) -> None:
@@ -260,6 +260,7 @@ TARGETS: dict[str, Callable[[Place], Any]] = {
     "direct": direct,
     "nginx": nginx,
     "wrapper": wrapper,
+    "chosen": partial(wrapper, name="sse + SDK", module="chosen"),
     "gateway": gateway,
     "agent": agent,
 }
