@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from starlette.types import Receive, Scope, Send
 
+from gateway.chat.frames import DONE
 from gateway.errors import CallerGone
 from gateway.http.hangup import cancelled_on_hangup
 
@@ -62,12 +63,15 @@ class Streamed:
 
     async def _written(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.headers})
+        more = True
         async for event in self.events:
             self.writes += 1
             self.writing = True
-            await send({"type": "http.response.body", "body": event, "more_body": True})
+            more = not event.endswith(DONE)  # the last one takes the body's end with it: a write less
+            await send({"type": "http.response.body", "body": event, "more_body": more})
             self.writing = False
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        if more:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def _look(self, stuck: asyncio.Timeout, seen: int) -> None:
         """One look in `write_timeout` seconds: a timer for each write would cost more than the write."""
