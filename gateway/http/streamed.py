@@ -55,14 +55,16 @@ class Streamed:
             with suppress(CallerGone, TimeoutError):
                 async with cancelled_on_hangup(receive), asyncio.timeout(None) as stuck:
                     self._look(stuck, 0)
-                    await self._written(send)
+                    await self._written(scope, send)
         finally:
             self.timer.cancel()
             await self.events.aclose()
             await self.ended()
 
-    async def _written(self, send: Send) -> None:
+    async def _written(self, scope: Scope, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.headers})
+        # The rings around the endpoints wait for the start only: the events go past them, each a few calls cheaper.
+        send = scope["state"].get("send", send)
         more = True
         async for event in self.events:
             self.writes += 1
