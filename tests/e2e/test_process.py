@@ -110,7 +110,7 @@ def test_the_annotated_settings_start() -> None:
 
 
 async def test_a_key_alone_makes_a_route(upstream: Upstream, prompts: Path) -> None:
-    """OPENAI_API_KEY defines the route `openai` and makes it the agents' default; `openai/NAME` passes straight through.
+    """OPENAI_API_KEY defines the route `openai` and makes it the agents' default; `openai/NAME` passes through.
 
     At a server that has not the default model, its first one is taken, and the start says so. The key is shown nowhere.
     """
