@@ -131,3 +131,21 @@ async def test_a_key_alone_makes_a_route(upstream: Upstream, prompts: Path) -> N
             assert sent.headers["authorization"] == "Bearer sk-planted-secret" and sent.json["model"] == model
             assert (sent.json["messages"][0]["role"] == "system") is persona
         assert "answered by openai" in running.log and "planted" not in running.log
+
+
+def test_a_model_that_is_not_there_is_said_in_a_sentence(tmp_path: Path) -> None:
+    """No stack: which file, and what would be right; what is no model is refused the same way."""
+    (tmp_path / "other.gguf").write_bytes(b"PK\x03\x04")
+    for path, says in ((tmp_path / "none.gguf", "cannot be read"), (tmp_path / "other.gguf", "is no GGUF file")):
+        done = gateway("serve", "--gguf", str(path), "--port", "0")
+        assert done.returncode == 78 and f"{path}: {says}" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_local_model_that_cannot_be_loaded_ends_the_start(tmp_path: Path) -> None:
+    """The engine's own last words are shown, and nothing is left running."""
+    pytest.importorskip("xllamacpp", reason="the llm extra is not installed: make e2e installs it")
+    (tmp_path / "broken.gguf").write_bytes(b"GGUF" + bytes(64))
+    done = gateway("serve", "--gguf", str(tmp_path / "broken.gguf"), "--port", "0")
+    assert done.returncode == 1 and "gateway: llm ended with status" in done.stderr
+    assert "Traceback" not in done.stderr
