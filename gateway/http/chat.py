@@ -94,7 +94,8 @@ def _stamp(turn: Turn) -> Stamp:
 
 def _headers(answered: Answer, turn: Turn) -> dict[str, str]:
     timings = ", ".join(f"{name};dur={turn.timings[name]:.1f}" for name in turn.timings)
-    headers = {"Server-Timing": timings}
+    spent = (time.time() - turn.started) * 1000
+    headers = {"Server-Timing": timings, "openai-processing-ms": f"{max(0.0, spent):.0f}"}
     if turn.target:
         headers["x-gateway-target"] = quote(turn.target, safe="/:._-@ ")
     if answered.sources:

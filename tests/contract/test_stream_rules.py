@@ -84,6 +84,38 @@ async def test_the_status_waits_for_the_first_word(gateway: str, upstream: Upstr
     assert first.at > 0.14
 
 
+async def test_a_json_answer_is_whole(gateway: str, upstream: Upstream) -> None:
+    """Its length is declared, every field that OpenAI's object has is there, and how long it took is said."""
+    upstream.script = Script(["Hi"])
+    async with calling(f"{gateway}/v1/chat/completions", {**ASK, "model": "nora", "stream": False}) as call:
+        body = await call.json()
+    assert int(call.headers["content-length"]) > 0 and call.headers["content-type"] == "application/json"
+    assert int(call.headers["openai-processing-ms"]) < 5000 and "ttft;dur=" in call.headers["server-timing"]
+    assert set(body) >= {"id", "object", "created", "model", "choices", "usage"}
+    (choice,) = body["choices"]
+    assert choice == {
+        "index": 0,
+        "message": {"role": "assistant", "content": "Hi", "refusal": None},
+        "logprobs": None,
+        "finish_reason": "stop",
+    }
+    assert body["usage"]["total_tokens"] == body["usage"]["prompt_tokens"] + body["usage"]["completion_tokens"]
+
+
+async def test_logprobs_and_parameters_pass_through(gateway: str, upstream: Upstream) -> None:
+    """What a caller asks of the model reaches the model, and what the model says of its tokens reaches the caller."""
+    said = {"content": [{"token": "Hi", "logprob": -0.1, "bytes": None, "top_logprobs": []}], "refusal": None}
+    choice = {"index": 0, "delta": {"content": "Hi"}, "logprobs": said, "finish_reason": None}
+    upstream.script = Script([Event({"choices": [choice]}), Finish("length")])
+    asked = {**ASK, "model": "up", "stream": True, "logprobs": True, "max_completion_tokens": 1, "seed": 7}
+    async with calling(f"{gateway}/v1/chat/completions", asked) as call:
+        chunks = await call.chunks()
+    assert [c["choices"][0]["logprobs"] for c in chunks if c["choices"][0]["logprobs"]] == [said]
+    assert chunks[-1]["choices"][0]["finish_reason"] == "length"
+    sent = upstream.requests[0].json
+    assert (sent["logprobs"], sent["max_completion_tokens"], sent["seed"]) == (True, 1, 7)
+
+
 async def test_the_end_of_the_process_ends_a_stream_properly(gateway: str, upstream: Upstream, drain: Drain) -> None:
     """A face says its apology and finishes; a route's caller gets an error event; both get `[DONE]`."""
     upstream.script = Script(["Hel", Hang()])
