@@ -1,7 +1,7 @@
 """`POST …/chat/completions`: read, answer, write."""
 
+import secrets
 import time
-import uuid
 from dataclasses import replace
 from functools import partial
 from urllib.parse import quote
@@ -89,7 +89,7 @@ def _ended(state: State, turn: Turn) -> None:
 
 
 def _stamp(turn: Turn) -> Stamp:
-    return Stamp(f"chatcmpl-{uuid.uuid4().hex}", int(turn.started), turn.model)
+    return Stamp(f"chatcmpl-{secrets.token_hex(16)}", int(turn.started), turn.model)
 
 
 def _headers(answered: Answer, turn: Turn) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import logging
 import re
-import uuid
+import secrets
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -93,4 +93,4 @@ def _id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _CALLERS_ID.fullmatch(text := value.decode("latin-1")):
             return str(text)
-    return f"req_{uuid.uuid4().hex}"
+    return f"req_{secrets.token_hex(16)}"

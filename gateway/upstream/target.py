@@ -68,6 +68,7 @@ def asking(session: aiohttp.ClientSession, target: Target, open_streams: set[Sil
     headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
     if target.key:
         headers["Authorization"] = f"Bearer {target.key}"
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=target.connect)
 
     async def ask(prompt: Prompt) -> Chunks:
         body = orjson.dumps(
@@ -80,7 +81,7 @@ def asking(session: aiohttp.ClientSession, target: Target, open_streams: set[Sil
             default=dict,
         )
         with mapped():
-            async with await _posted(session, url, body, headers, target) as response:
+            async with await _posted(session, url, body, headers, timeout) as response:
                 if response.status != 200:
                     raise await _refused(response)
                 if "json" in response.content_type:
@@ -95,10 +96,9 @@ def asking(session: aiohttp.ClientSession, target: Target, open_streams: set[Sil
 
 
 async def _posted(
-    session: aiohttp.ClientSession, url: str, body: bytes, headers: dict[str, str], target: Target
+    session: aiohttp.ClientSession, url: str, body: bytes, headers: dict[str, str], timeout: aiohttp.ClientTimeout
 ) -> aiohttp.ClientResponse:
     """POST. A kept connection that the server had closed meanwhile is tried once more, on a new one."""
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=target.connect)
     try:
         return await session.post(url, data=body, headers=headers, timeout=timeout, allow_redirects=False)
     except (aiohttp.ServerDisconnectedError, ConnectionResetError):
