@@ -5,8 +5,9 @@ connections (README, "What it costs"; `make bench` has the row of each).
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager, suppress
+from functools import partial
 
 import aiohttp
 import orjson
@@ -68,7 +69,13 @@ def asking(session: aiohttp.ClientSession, target: Target, open_streams: set[Sil
     headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
     if target.key:
         headers["Authorization"] = f"Bearer {target.key}"
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=target.connect)
+    post = partial(
+        session.post,
+        url,
+        headers=headers,
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=target.connect),
+        allow_redirects=False,
+    )
 
     async def ask(prompt: Prompt) -> Chunks:
         body = orjson.dumps(
@@ -81,7 +88,7 @@ def asking(session: aiohttp.ClientSession, target: Target, open_streams: set[Sil
             default=dict,
         )
         with mapped():
-            async with await _posted(session, url, body, headers, timeout) as response:
+            async with await _posted(post, body) as response:
                 if response.status != 200:
                     raise await _refused(response)
                 if "json" in response.content_type:
@@ -95,14 +102,12 @@ def asking(session: aiohttp.ClientSession, target: Target, open_streams: set[Sil
     return ask
 
 
-async def _posted(
-    session: aiohttp.ClientSession, url: str, body: bytes, headers: dict[str, str], timeout: aiohttp.ClientTimeout
-) -> aiohttp.ClientResponse:
+async def _posted(post: Callable[..., Awaitable[aiohttp.ClientResponse]], body: bytes) -> aiohttp.ClientResponse:
     """POST. A kept connection that the server had closed meanwhile is tried once more, on a new one."""
     try:
-        return await session.post(url, data=body, headers=headers, timeout=timeout, allow_redirects=False)
+        return await post(data=body)
     except (aiohttp.ServerDisconnectedError, ConnectionResetError):
-        return await session.post(url, data=body, headers=headers, timeout=timeout, allow_redirects=False)
+        return await post(data=body)
 
 
 async def _streamed(response: aiohttp.ClientResponse, target: Target, open_streams: set[Silence]) -> Chunks:
