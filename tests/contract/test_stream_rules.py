@@ -104,7 +104,8 @@ async def test_a_json_answer_is_whole(gateway: str, upstream: Upstream) -> None:
 
 async def test_logprobs_and_parameters_pass_through(gateway: str, upstream: Upstream) -> None:
     """What a caller asks of the model reaches the model, and what the model says of its tokens reaches the caller."""
-    said: dict[str, Any] = {"content": [{"token": "Hi", "logprob": -0.1, "bytes": None, "top_logprobs": []}], "refusal": None}
+    token = {"token": "Hi", "logprob": -0.1, "bytes": None, "top_logprobs": []}
+    said: dict[str, Any] = {"content": [token], "refusal": None}
     choice = {"index": 0, "delta": {"content": "Hi"}, "logprobs": said, "finish_reason": None}
     upstream.script = Script([Event({"choices": [choice]}), Finish("length")])
     asked = {**ASK, "model": "up", "stream": True, "logprobs": True, "max_completion_tokens": 1, "seed": 7}
