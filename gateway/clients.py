@@ -126,7 +126,6 @@ class Upstreams:
         await self.stack.enter_async_context(supervised(child))
         return replace(target, url=local.base_url(port), model=model.stem)
 
-
     def _beginning(self) -> Sequence[Message]:
         """How the turns of an agent begin: a model that has read it once finds it in its cache."""
         agent = next(iter(self.agents.values()), Agent("", ""))
