@@ -32,8 +32,9 @@ class Weights:
     """What it gains right before it."""
     most: int = 2
     """Sentences of an answer."""
-    near: float = 0.83
-    """The least cosine of the best sentence: below it the knowledge does not speak of what is asked."""
+    floor: float = 0.805
+    """The least `nearness` of what is answered. Of the 20 development questions without an answer 15 are below it, of
+    the 76 others 42 are answered rightly above it, and two that would have been are not."""
     kind: float = 0.2
     said: float = 0.3
     """Without cosines: the least share of the question that a passage says, `kind` more where it holds the kind."""
@@ -45,10 +46,10 @@ WEIGHTS = Weights()
 def answer(query: Query, passages: Sequence[Passage], language: str, weights: Weights = WEIGHTS) -> str:
     """The sentences of the passages that answer the question; empty where they do not."""
     found = candidates(query, passages, language)
-    nearest = max((one.similarity or 0.0 for passage in passages for one in passage.sentences), default=0.0)
-    if not found or not _spoken_of(found, nearest, weights):
+    cosines = [one.similarity for each in passages for one in each.sentences if one.similarity is not None]
+    if not found or not (nearness(cosines) >= weights.floor if cosines else _said(found, weights)):
         return ""
-    by = weights.by_meaning if nearest else weights.by_words
+    by = weights.by_meaning if cosines else weights.by_words
     scores = {one: sum(w * s for w, s in zip(by, one.signals, strict=True)) for one in found}
     chosen = [max(scores, key=lambda one: scores[one])]
     while len(chosen) < weights.most:
@@ -63,10 +64,19 @@ def answer(query: Query, passages: Sequence[Passage], language: str, weights: We
     return " ".join(one.text for one in sorted(chosen, key=lambda one: _order(one, chosen)))
 
 
-def _spoken_of(found: Sequence[Candidate], nearest: float, weights: Weights) -> bool:
-    """Whether the passages speak of what is asked."""
-    if nearest:
-        return nearest >= weights.near
+def nearness(cosines: Sequence[float]) -> float:
+    """How near the passages are to what is asked: one part the best sentence, two parts what lies around it.
+
+    A single sentence is near to anything that sounds like it. Where the knowledge speaks of what is asked, even the
+    farther sentences of what was found are about it: a tenth of them may be as far as they like. (Of a question with
+    an answer and one without, the first is above the other for 85 of 100 pairs, by the best sentence alone for 77.)
+    """
+    ordered = sorted(cosines)
+    return (ordered[-1] + 2 * ordered[len(ordered) // 10]) / 3
+
+
+def _said(found: Sequence[Candidate], weights: Weights) -> bool:
+    """Whether the passages say enough of the question's words."""
     whole = max(one.signals.whole for one in found)
     return whole + weights.kind * max(one.signals.kind for one in found) >= weights.said
 

@@ -92,9 +92,13 @@ def test_meaning_counts_where_it_is_known() -> None:
     )
 
 
-def test_nothing_near_is_declined() -> None:
-    """Where no sentence is near to the question, shared words do not make an answer of one."""
-    assert asked("How tall is the tower?", passages=(near([0.80, 0.82, 0.81, 0.80]),)) == NORA.unknown
+@pytest.mark.parametrize(
+    ("cosines", "answers"),
+    [((0.80, 0.82, 0.81, 0.80), True), ((0.76, 0.79, 0.78, 0.76), False), ((0.76, 0.87, 0.75, 0.76), False)],
+)
+def test_what_is_not_near_is_declined(cosines: Sequence[float], answers: bool) -> None:
+    """Where all is far from the question, or all but one sentence, shared words do not make an answer."""
+    assert (asked("How tall is the tower?", passages=(near(cosines),)) != NORA.unknown) == answers
 
 
 def test_unrelated_question_is_declined() -> None:
