@@ -76,7 +76,7 @@ def _one(job: Job, shelf: versions.Shelf, embed_passage: Embed, tell: Tell, trie
     shelf.point(name)
     shelf.sweep()
     taken = time.monotonic() - started
-    kept = len(texts) - made
+    kept = len(set(texts)) - made
     tell(Done(shelf.collection, name, len(files), len(passages), made, kept, taken, built=True))
 
 
