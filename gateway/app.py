@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -29,6 +29,8 @@ class Drain:
     """Whether the process is about to stop; whoever runs the server says so."""
 
     begun: bool = False
+    failed: GatewayError | None = None
+    """Why nothing could be opened."""
     opened: clients.Clients | None = None
 
     def begin(self) -> None:
@@ -72,7 +74,12 @@ def _lifespan(
 ) -> Callable[[Starlette], AbstractAsyncContextManager[State]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
-        async with clients.opened(settings, agents) as opened:
+        async with AsyncExitStack() as stack:
+            try:
+                opened = await stack.enter_async_context(clients.opened(settings, agents))
+            except GatewayError as error:
+                drain.failed = error
+                raise
             drain.opened = opened
             given = opened if retrieve is None else opened._replace(retrieve=retrieve)
             yield State(

@@ -66,6 +66,25 @@ def agents(settings: Settings) -> dict[str, Agent]:
     return loaded
 
 
+def checked(settings: Settings) -> dict[str, Agent]:
+    """The agents, once everything that a start needs from the disk is there. Raises ConfigurationError."""
+    faults: list[Fault] = []
+    loaded: dict[str, Agent] = {}
+    for target in (target for route in settings.routes.values() for target in route.targets):
+        if target.embedded == "llm":
+            try:
+                local.model_file(Path(target.model) if target.model else None)
+            except ConfigurationError as error:
+                faults += error.faults
+    try:
+        loaded = agents(settings)
+    except ConfigurationError as error:
+        faults += error.faults
+    if faults:
+        raise ConfigurationError(faults)
+    return loaded
+
+
 def languages(agents: Mapping[str, Agent]) -> dict[str, str]:
     """The language of each collection: that of the first agent which uses it."""
     found: dict[str, str] = {}

@@ -3,7 +3,7 @@
 import logging
 import sys
 from datetime import UTC, datetime
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import orjson
 
@@ -34,7 +34,7 @@ def turn_ended(turn: Turn) -> None:
     """Write the turn's canonical line. Sizes and ids only: what was said stays with those who said it."""
     level = _LEVELS.get(turn.outcome, logging.INFO)
     if _turns.isEnabledFor(level):
-        _turns.log(level, _sentence(turn), extra={"fields": fields(turn)})
+        _turns.log(level, "%s", _Sentence(turn), extra={"turn": turn})
 
 
 def fields(turn: Turn) -> dict[str, Any]:
@@ -65,7 +65,16 @@ def fields(turn: Turn) -> dict[str, Any]:
     }
 
 
-def _sentence(turn: Turn) -> str:
+class _Sentence(NamedTuple):
+    """A turn's sentence for people, made only where it is read."""
+
+    turn: Turn
+
+    def __str__(self) -> str:
+        return _said(self.turn)
+
+
+def _said(turn: Turn) -> str:
     who = turn.agent or turn.model or "?"
     parts = [f"{who}: {turn.outcome}{f' ({turn.code})' if turn.code else ''}"]
     if turn.target:
@@ -86,7 +95,8 @@ class _Json(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
         }
-        line |= getattr(record, "fields", None) or {"event": "log", "message": record.getMessage()}
+        turn = getattr(record, "turn", None)
+        line |= fields(turn) if turn is not None else {"event": "log", "message": record.getMessage()}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return orjson.dumps(line, default=str).decode()

@@ -13,8 +13,9 @@ from typing import TypeAlias
 from unicodedata import combining, normalize
 
 from gateway.chat.history import History
+from gateway.chat.lines import default_lines
 from gateway.chat.smalltalk import ANSWER, FILLER, GREETING, REPEAT, THANKS, WELLBEING
-from gateway.types import Query
+from gateway.types import Prompt, Query
 
 Words: TypeAlias = tuple[str, ...]
 
@@ -54,6 +55,28 @@ def is_greeting(text: str, names: Collection[str] = ()) -> bool:
     return _covered(words, _GREETINGS, called, laughter=False)
 
 
+def reply(prompt: Prompt) -> str:
+    """What an agent says to small talk where no model is asked; empty for anything else.
+
+    A greeting gets the first message, thanks a "you're welcome", "say that again" the last answer, and a bare yes or no
+    a question.
+    """
+    agent = prompt.agent
+    if agent is None or not is_small_talk(prompt.question, [agent.name]):
+        return ""
+    lines = default_lines(agent.language)
+    if is_greeting(prompt.question, [agent.name]):
+        return agent.first_message or lines.first_message
+    words, called = _words(prompt.question), _called([agent.name])
+    answered = _covered(words, _ANSWERS, called, laughter=True)
+    if not answered and _covered(words, _THANKS, called, laughter=True):
+        return lines.welcome
+    said = [str(each.get("content") or "") for each in prompt.messages if each["role"] == "assistant"]
+    if _covered(words, _REPEAT, called, laughter=False) and said and said[-1].strip():
+        return said[-1]
+    return lines.onward
+
+
 def _words(text: str) -> Words:
     """Words in small letters without accents; characters where a script has no spaces."""
     if len(text) > 400:  # no small talk is so long: nothing is gained by reading it
@@ -78,6 +101,9 @@ def _phrases(*kinds: Mapping[str, str]) -> Mapping[str, frozenset[Words]]:
 
 _FILLERS = _phrases(FILLER)
 _GREETINGS = _phrases(GREETING, WELLBEING, FILLER)
+_ANSWERS = _phrases(ANSWER, FILLER)
+_THANKS = _phrases(THANKS, ANSWER, FILLER)
+_REPEAT = _phrases(REPEAT, FILLER)
 _SMALL_TALK = _phrases(GREETING, WELLBEING, THANKS, ANSWER, REPEAT, FILLER)
 
 

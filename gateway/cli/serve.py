@@ -35,7 +35,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(_: argparse.Namespace, settings: Settings) -> int:
     """Serve until SIGTERM or Ctrl-C. Returns 0 for a proper end."""
-    agents = clients.agents(settings)
+    agents = clients.checked(settings)
     listening = bound(settings.server.host, settings.server.port)
     drain = Drain()
     server = uvicorn.Server(config(settings, agents, drain))
@@ -86,7 +86,9 @@ async def served(
 ) -> int:
     """Run uvicorn. On a signal: readiness first, running streams to their end or, past the time, to a proper one."""
     host, port = listening.getsockname()[:2]
-    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    # A start that failed for a reason of ours is told by __main__, in a sentence: no stack of uvicorn's beside it.
+    logging.getLogger("uvicorn.error").addFilter(lambda _: drain.failed is None)
+    serving = asyncio.create_task(_serve(server, listening))
     announced = False
     while not serving.done() and not server.should_exit:
         await asyncio.wait({serving}, timeout=POLL)
@@ -101,9 +103,17 @@ async def served(
         await asyncio.wait({serving}, timeout=settings.server.drain_timeout)
         drain.end_streams()
     await asyncio.wait({serving})
-    if serving.cancelled():
-        return 0
-    serving.result()
+    if drain.failed:
+        raise drain.failed
+    return 0 if serving.cancelled() else serving.result()
+
+
+async def _serve(server: uvicorn.Server, listening: socket.socket) -> int:
+    """uvicorn leaves a failed start by SystemExit, which a task throws at the loop itself."""
+    try:
+        await server.serve(sockets=[listening])
+    except SystemExit as error:
+        return int(error.code or 0)
     return 0
 
 

@@ -36,7 +36,7 @@ class Identified:
         self._warned: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on with `scope["state"]["request_id"]`."""
+        """Pass on with `request_id`, and with the server's own `send` for those who write often, in the state."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -50,6 +50,7 @@ class Identified:
                 message["headers"] = [*message.get("headers", ()), header]
             await send(message)
 
+        scope["state"]["send"] = send
         await self.app(scope, receive, stamped)
 
     def _path(self, path: str) -> str:

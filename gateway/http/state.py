@@ -3,13 +3,15 @@
 from collections.abc import Callable, Sequence
 from typing import NotRequired, TypedDict
 
+from starlette.types import Send
+
 from gateway.chat.answer import Brain
 from gateway.settings import Settings
 from gateway.types import Turn
 
 
 class State(TypedDict):
-    """Typed lifespan state; `request_id` is put in for each request (`edge.Identified`)."""
+    """Typed lifespan state; `request_id` and `send` are put in for each request (`edge.Identified`)."""
 
     settings: Settings
     brain: Brain
@@ -21,3 +23,5 @@ class State(TypedDict):
     started: int
     """Seconds since the epoch."""
     request_id: NotRequired[str]
+    send: NotRequired[Send]
+    """The server's own, without the rings around it."""

@@ -10,20 +10,28 @@ LIMIT = 1024 * 1024
 """Bytes that an unfinished event may take."""
 
 _BOM = b"\xef\xbb\xbf"
+_LF = 10
 
 
 class Events:
     """Feed it what was read; it returns the data of the events that are whole."""
 
-    __slots__ = ("_begun", "_rest", "_skip_lf")
+    __slots__ = ("_begun", "_plain", "_rest", "_skip_lf")
 
     def __init__(self) -> None:
         self._rest = b""
         self._begun = False
         self._skip_lf = False
+        self._plain = False
 
     def feed(self, read: bytes) -> list[bytes]:
         """Return the data of each event that `read` completes. Raises UpstreamProtocolError past LIMIT."""
+        if self._plain and read.find(b"\n") == len(read) - 2 and read[:6] == b"data: " and b"\r" not in read:
+            # A paced stream: one whole event of one line, and nothing left over from before.
+            return [read[6:-2]] if read[-1] == _LF and len(read) > 8 else self._fed(read)
+        return self._fed(read)
+
+    def _fed(self, read: bytes) -> list[bytes]:
         if self._skip_lf and read:
             # A CR was taken for a line's end at once; the LF behind it belongs to the same line.
             read = read.removeprefix(b"\n")
@@ -36,6 +44,7 @@ class Events:
             self._begun = True
             buffer = buffer.removeprefix(_BOM)
         *whole, self._rest = buffer.split(b"\n\n")
+        self._plain = self._begun and not self._rest and not self._skip_lf
         if len(self._rest) > LIMIT:
             raise UpstreamProtocolError(f"The upstream sent an event of more than {LIMIT} bytes.")
         return [data for event in whole if (data := _data(event))]

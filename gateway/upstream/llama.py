@@ -63,7 +63,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     # Blocked before the engine starts threads, which inherit the mask: the signal is left to sigwait.
     ends = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)
-    server = xllamacpp.Server(parameters(arguments))
+    try:
+        server = xllamacpp.Server(parameters(arguments))
+    except RuntimeError as error:  # the engine has said why
+        raise SystemExit(str(error)) from None
     signal.sigwait(ends)
     del server  # joins its threads: what runs is cancelled
     os._exit(0)  # the engine's static destructors may wait for a generation that nobody reads

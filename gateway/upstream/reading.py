@@ -58,8 +58,10 @@ def chunk(event: bytes) -> Chunk:
         raise UpstreamProtocolError("The upstream sent an event that is no JSON object.")
     if body.get("error"):
         raise refusal(body["error"])
-    usage = body.get("usage")
     choices = body.get("choices")
+    if type(choices) is list and choices and not body.get("usage") and (text := _words(choices[0])) is not None:
+        return Chunk(text)
+    usage = body.get("usage")
     if not choices or not isinstance(choices, list) or not isinstance(choices[0], dict):
         # A usage chunk has no choices, and some servers send null or nothing; others use it as a heartbeat.
         return Chunk(usage=usage if isinstance(usage, dict) else None)
@@ -67,6 +69,17 @@ def chunk(event: bytes) -> Chunk:
     if isinstance(usage, dict):
         read.usage = usage
     return read
+
+
+def _words(choice: object) -> str | None:
+    """The text of a choice that holds nothing else: nearly every chunk. None for all others."""
+    if type(choice) is not dict or choice.get("finish_reason") is not None or choice.get("logprobs") is not None:
+        return None
+    delta = choice.get("delta")
+    if type(delta) is not dict or len(delta) != 1:
+        return None
+    content = delta.get("content")
+    return content if type(content) is str else None
 
 
 def _choice(choice: Mapping[str, Any]) -> Chunk:

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,45 @@ def test_the_annotated_settings_start() -> None:
         environ={"GATEWAY_CONFIG": ""}, arguments=("--config", str(ROOT / "deploy" / "gateway.toml"))
     ) as running:
         assert "serving on" in running.log
+
+
+async def test_a_key_alone_makes_a_route(upstream: Upstream, prompts: Path) -> None:
+    """OPENAI_API_KEY defines the route `openai` and makes it the agents' default; `openai/NAME` passes through.
+
+    At a server that has not the default model, its first one is taken, and the start says so. The key is shown nowhere.
+    """
+    environ = {"OPENAI_API_KEY": "sk-planted-secret", "OPENAI_BASE_URL": upstream.url}
+    ask = {"messages": [{"role": "user", "content": "How tall is it?"}], "stream": True}
+    with ExitStack() as stack:
+        # In a thread: the upstream, which is asked for its models at start, runs in this loop.
+        gateway_opened = gateway_process(f'prompts = "{prompts}"', environ)
+        running = await asyncio.to_thread(stack.enter_context, gateway_opened)
+        for path, body, model, persona in (
+            ("/agents/nora/chat/completions", {**ask, "model": "gpt-4o-mini"}, "scripted", True),
+            ("/v1/chat/completions", {**ask, "model": "openai/special"}, "special", False),
+        ):
+            async with calling(running.url + path, body) as call:
+                assert await call.text() == "Hello there."
+                assert call.headers["x-gateway-target"] == f"openai/{model}"
+            sent = upstream.requests[-1]
+            assert sent.headers["authorization"] == "Bearer sk-planted-secret" and sent.json["model"] == model
+            assert (sent.json["messages"][0]["role"] == "system") is persona
+        assert "answered by openai" in running.log and "planted" not in running.log
+
+
+def test_a_model_that_is_not_there_is_said_in_a_sentence(tmp_path: Path) -> None:
+    """No stack: which file, and what would be right; what is no model is refused the same way."""
+    (tmp_path / "other.gguf").write_bytes(b"PK\x03\x04")
+    for path, says in ((tmp_path / "none.gguf", "cannot be read"), (tmp_path / "other.gguf", "is no GGUF file")):
+        done = gateway("serve", "--gguf", str(path), "--port", "0")
+        assert done.returncode == 78 and f"{path}: {says}" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_local_model_that_cannot_be_loaded_ends_the_start(tmp_path: Path) -> None:
+    """The engine's own last words are shown, and nothing is left running."""
+    pytest.importorskip("xllamacpp", reason="the llm extra is not installed: make e2e installs it")
+    (tmp_path / "broken.gguf").write_bytes(b"GGUF" + bytes(64))
+    done = gateway("serve", "--gguf", str(tmp_path / "broken.gguf"), "--port", "0")
+    assert done.returncode == 1 and "gateway: llm ended with status" in done.stderr
+    assert "Traceback" not in done.stderr

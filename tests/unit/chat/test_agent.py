@@ -85,7 +85,7 @@ def test_a_persona_alone_is_an_agent() -> None:
     """Without front matter everything has its default, and the lines are English."""
     found = parse("nora", "\ufeffYou are kind.\r\nVery.", "nora.md")
     assert (found.persona, found.caller_system, found.stream) == ("You are kind.\nVery.", "append", True)
-    assert (found.first_message, found.apology, found.unknown) == default_lines("en")
+    assert (found.first_message, found.apology, found.unknown) == default_lines("en")[:3]
 
 
 def test_default_lines_follow_the_language() -> None:

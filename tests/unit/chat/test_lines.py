@@ -8,9 +8,9 @@ LANGUAGES = ["en", "de", "es", "fr", "it", "pt", "nl", "pl", "sv", "tr", "ja", "
 
 
 def test_each_language_has_lines_of_its_own() -> None:
-    """No two languages share a line."""
+    """No two languages share what an agent says; Spanish and Portuguese answer thanks alike."""
     spoken = [line for language in LANGUAGES for line in default_lines(language)]
-    assert len(set(spoken)) == 3 * len(LANGUAGES)
+    assert len(set(spoken)) == 5 * len(LANGUAGES) - 1
 
 
 @pytest.mark.parametrize(("tag", "language"), [("pt-BR", "pt"), ("ZH-Hant-TW", "zh"), ("eo", "en"), ("", "en")])

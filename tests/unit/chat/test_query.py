@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from gateway.chat.history import History, repaired
 from gateway.chat.lines import default_lines
-from gateway.chat.query import is_greeting, is_small_talk, of
+from gateway.chat.query import is_greeting, is_small_talk, of, reply
 from gateway.chat.smalltalk import ANSWER, FILLER, GREETING, REPEAT, THANKS, WELLBEING
-from gateway.types import Query
+from gateway.types import Agent, Prompt, Query
 
 # Utterances by language, with bars between them.
 SMALL_TALK = {
@@ -145,3 +145,25 @@ def test_any_text_can_be_asked(text: str) -> None:
     """No text is too odd for the gate, and a greeting is always small talk."""
     assert is_small_talk(text) or not is_greeting(text)
     assert not is_small_talk(f"{text} lighthouse")
+
+
+@pytest.mark.parametrize(
+    ("language", "question", "expected"),
+    [
+        ("en", "Hello Nora!", "Welcome."),
+        ("en", "Thanks a lot, Nora.", "You're welcome."),
+        ("de", "Danke schön!", "Gern geschehen."),
+        ("en", "Okay, thank you.", "You're welcome."),
+        ("en", "Could you repeat that?", "The boat leaves at nine."),
+        ("de", "Ja.", "Was möchten Sie wissen?"),
+        ("en", "Yes, please.", "What would you like to know?"),
+        ("en", "When does the boat leave?", ""),
+        ("en", "Thanks, and when does it leave?", ""),
+    ],
+)
+def test_small_talk_has_a_reply(language: str, question: str, expected: str) -> None:
+    """Nobody who says thanks is told that it is unknown; a real question is left to the knowledge."""
+    agent = Agent("nora", "persona", language=language, first_message="Welcome.")
+    said = [{"role": "assistant", "content": "The boat leaves at nine."}, {"role": "user", "content": question}]
+    assert reply(Prompt(said, agent=agent, question=question)) == expected
+    assert reply(Prompt(said, question=question)) == ""
