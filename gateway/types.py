@@ -41,6 +41,14 @@ Stage: TypeAlias = Callable[[Chunks], Chunks]
 """From a stream of chunks to a stream of chunks. A stage closes its source (`contextlib.aclosing`)."""
 
 
+class Sentence(NamedTuple):
+    """A sentence of a passage, as it can be spoken."""
+
+    text: str
+    similarity: float | None
+    """Cosine of the sentence, below its passage's title, and the query; None where only the lexical list served."""
+
+
 @dataclass(frozen=True, slots=True)
 class Passage:
     """A retrieved piece of knowledge."""
@@ -57,6 +65,8 @@ class Passage:
     """Reciprocal rank fusion of the lists it was found in; orders passages of one search only."""
     similarity: float | None = None
     """Cosine of passage and query, or None where only the lexical list served."""
+    sentences: tuple[Sentence, ...] = ()
+    """Of `text`, in order, where a search found the passage."""
 
 
 RetrievalOutcome: TypeAlias = Literal["hybrid", "lexical", "none", "skipped"]

@@ -1,17 +1,28 @@
-"""`gateway eval`: ask the golden questions of each collection and count what was found."""
+"""`gateway eval`: ask the golden questions of each collection and count what was found and said.
+
+What is said is the embedded answerer's, with no other model: what it quotes is what `make run` speaks.
+"""
 
 import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from gateway import clients
+from gateway.chat.query import is_greeting
+from gateway.errors import ConfigurationError, Fault
 from gateway.retrieval import evaluate, retriever
 from gateway.retrieval.evaluate import Asked
 from gateway.settings import Settings
+from gateway.types import Agent, Ask, Prompt
+from gateway.upstream.extractive import extractive
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -28,9 +39,13 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Print recall for each collection, and what was not found."""
+    """Print what was found, stated and declined for each collection, and what was not found."""
     golden = evaluate.golden(arguments.golden)
-    asked, missing = asyncio.run(_asked(golden, settings, arguments.k))
+    agents = clients.agents(settings)
+    named = {one.agent for questions in golden.values() for one in questions}
+    if unknown := sorted(named - agents.keys()):
+        raise ConfigurationError([Fault(str(arguments.golden), 0, "agent", f"no agent {name!r}") for name in unknown])
+    asked, missing = asyncio.run(_asked(golden, settings, agents, arguments.k))
     if arguments.json:
         print(json.dumps(_summary(asked, arguments.k), ensure_ascii=False, indent=1))
     else:
@@ -41,13 +56,21 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _asked(
-    golden: dict[str, list[evaluate.Question]], settings: Settings, count: int
+    golden: Mapping[str, list[evaluate.Question]], settings: Settings, agents: Mapping[str, Agent], count: int
 ) -> tuple[list[Asked], list[str]]:
+    answerer = extractive(partial(is_greeting, names=tuple(agents)), pause=0)
     async with retriever.opened(settings, golden) as opened:
-        found = []
+        found: list[Asked] = []
         for collection, questions in golden.items():
             found += await evaluate.ask(opened.retrieve, collection, questions, count)
-        return found, list(opened.missing)
+        return [await _answered(answerer, one, agents[one.question.agent]) for one in found], list(opened.missing)
+
+
+async def _answered(answerer: Ask, asked: Asked, agent: Agent) -> Asked:
+    query = asked.question.query
+    prompt = Prompt((), agent=agent, question=query.question, context=query.context, passages=asked.retrieved.passages)
+    answer = "".join([chunk.text async for chunk in answerer(prompt)])
+    return replace(asked, answer=answer, unknown=agent.unknown)
 
 
 def _by_collection(asked: list[Asked]) -> dict[str, list[Asked]]:
@@ -57,10 +80,19 @@ def _by_collection(asked: list[Asked]) -> dict[str, list[Asked]]:
     return {**groups, "all": asked} if len(groups) > 1 else groups
 
 
+def _right(asked: list[Asked], *, unanswerable: bool) -> tuple[int, int]:
+    """How many were answered (or declined) rightly, of how many."""
+    some = [one for one in asked if one.question.unanswerable == unanswerable]
+    return sum(one.right for one in some), len(some)
+
+
 def _summary(asked: list[Asked], count: int) -> dict[str, object]:
+    groups = _by_collection(asked)
     return {
         "k": count,
-        "recall": {name: round(evaluate.recall(group), 4) for name, group in _by_collection(asked).items()},
+        "recall": {name: round(evaluate.recall(group), 4) for name, group in groups.items()},
+        "stated": {name: _right(group, unanswerable=False) for name, group in groups.items()},
+        "declined": {name: _right(group, unanswerable=True) for name, group in groups.items()},
         "questions": [
             {
                 "id": one.question.id,
@@ -68,6 +100,8 @@ def _summary(asked: list[Asked], count: int) -> dict[str, object]:
                 "unanswerable": one.question.unanswerable,
                 "outcome": one.retrieved.outcome,
                 "passages": [[p.id, p.similarity] for p in one.retrieved.passages],
+                "answer": one.answer,
+                "right": one.right,
             }
             for one in asked
         ],
@@ -76,13 +110,14 @@ def _summary(asked: list[Asked], count: int) -> dict[str, object]:
 
 def _show(asked: list[Asked], count: int) -> None:
     console = Console()
-    table = Table("collection", "questions", "answerable", "follow-ups", "recall@1", f"recall@{count}")
+    table = Table("collection", "questions", "follow-ups", "recall@1", f"recall@{count}", "stated", "declined")
     for name, group in _by_collection(asked).items():
         answerable = [one for one in group if not one.question.unanswerable]
-        follow_ups = [one for one in answerable if len(one.question.turns) > 1]
+        follow_ups = sum(len(one.question.turns) > 1 for one in answerable)
         first = sum(one.rank == 1 for one in answerable) / len(answerable) if answerable else 1.0
-        figures = (f"{first:.2f}", f"{evaluate.recall(group):.2f}")
-        table.add_row(name, str(len(group)), str(len(answerable)), str(len(follow_ups)), *figures)
+        shares = (f"{first:.2f}", f"{evaluate.recall(group):.2f}")
+        said = ("{} of {}".format(*_right(group, unanswerable=lack)) for lack in (False, True))
+        table.add_row(name, str(len(group)), str(follow_ups), *shares, *said)
     console.print(table)
     for one in asked:
         if not one.question.unanswerable and not one.rank:

@@ -57,7 +57,8 @@ def _one(job: Job, shelf: versions.Shelf, embed_passage: Embed, tell: Tell, trie
             tell(fault)
         return
     shelf.sweep()
-    texts, owners = contents.embedded(passages)
+    rows = contents.embedded(passages)
+    texts = [text for one in rows for text in one.texts]
     matrix, made = _vectors(job, shelf.collection, texts, embed_passage, tell)
     building = shelf.begin()
     name = building.name.removesuffix(versions.BUILDING)
@@ -67,7 +68,7 @@ def _one(job: Job, shelf: versions.Shelf, embed_passage: Embed, tell: Tell, trie
         files, len(passages), time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     )  # fmt: skip
     shelf.describe(building, version)
-    contents.write(building, version, passages, matrix, owners)
+    contents.write(building, version, passages, rows, matrix)
     problem = tried(building)
     if problem:
         raise KnowledgeError(f"the new version is not served: {problem}")
@@ -75,7 +76,7 @@ def _one(job: Job, shelf: versions.Shelf, embed_passage: Embed, tell: Tell, trie
     shelf.point(name)
     shelf.sweep()
     taken = time.monotonic() - started
-    kept = len(texts) - made
+    kept = len(set(texts)) - made
     tell(Done(shelf.collection, name, len(files), len(passages), made, kept, taken, built=True))
 
 

@@ -10,17 +10,22 @@ import numpy as np
 import numpy.typing as npt
 
 from gateway.errors import KnowledgeError
-from gateway.retrieval import dense, lexical, split
+from gateway.retrieval import dense, lexical
 from gateway.retrieval.embed import Vectors
+from gateway.retrieval.sentences import units, windows
 from gateway.retrieval.versions import Version
-from gateway.types import Passage
+from gateway.types import Passage, Sentence
 
-PASSAGES, VECTORS, OWNERS = "passages.jsonl", "vectors.npy", "owners.npy"
+PASSAGES, VECTORS, ALONE, OWNERS = "passages.jsonl", "vectors.npy", "sentences.npy", "owners.npz"
 CHROMA, LEXICAL = "chroma", "lexical"
+FOUND = frozenset({"score", "similarity", "sentences"})
+"""What a passage has only where a search found it."""
 ROWS_PER_PASSAGE = 2
 """Rows that are asked of the store for each passage that is wanted: the nearest often belong to the same one."""
 
 Owners: TypeAlias = npt.NDArray[np.int64]
+Halves: TypeAlias = npt.NDArray[np.float16]
+"""Unit vectors; half a float is enough where nothing is searched, only compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,24 +35,43 @@ class Contents:
     version: Version
     passages: Sequence[Passage]
     vectors: Vectors
-    """One row a window (`split.windows`), in the passages' order."""
+    """One row a window (`sentences.windows`), in the passages' order."""
     owners: Owners
-    """Of each row: the place of its passage."""
+    """Of each window: the place of its passage."""
+    alone: Halves
+    """One row a sentence by itself, in the passages' order."""
+    speakers: Owners
+    """Of each sentence: the place of its passage."""
     lexical: lexical.Lexical
     dense: dense.Dense
 
     def nearest(self, vector: Vectors, count: int) -> list[tuple[int, float]]:
         """Places of the passages that hold the nearest windows, nearest first, with their cosines."""
         rows = min(count * ROWS_PER_PASSAGE, len(self.owners))
-        found: dict[int, float] = {}
-        for row, cosine in self.dense.search(vector, rows)[0]:
-            found.setdefault(int(self.owners[row]), cosine)
-        return list(found.items())[:count]
+        places = dict.fromkeys(int(self.owners[row]) for row, _ in self.dense.search(vector, rows)[0])
+        found = [(place, self.cosine(place, vector)) for place in list(places)[:count]]
+        return sorted(found, key=lambda one: -one[1])
 
     def cosine(self, place: int, vector: Vectors) -> float:
-        """Of a passage's nearest window."""
+        """Of a passage: the mean of its nearest window's and its nearest sentence's.
+
+        What a passage is about is in the windows, what it states in the sentences: each corrects the other.
+        """
         first, end = np.searchsorted(self.owners, [place, place + 1])
-        return float((self.vectors[first:end] @ vector[0]).max())
+        window = float((self.vectors[first:end] @ vector[0]).max())
+        return (window + float(self._heard(place, vector).max())) / 2
+
+    def sentences(self, place: int, vector: Vectors | None) -> tuple[Sentence, ...]:
+        """Of a passage, each with its own cosine where there is a vector to compare it with."""
+        texts = units(self.passages[place].text)
+        if vector is None:
+            return tuple(Sentence(text, None) for text in texts)
+        return tuple(map(Sentence, texts, self._heard(place, vector).tolist()))
+
+    def _heard(self, place: int, vector: Vectors) -> Vectors:
+        first, end = np.searchsorted(self.speakers, [place, place + 1])
+        cosines: Vectors = self.alone[first:end].astype(np.float32) @ vector[0]
+        return cosines
 
     def close(self) -> None:
         """Let go of the store."""
@@ -60,27 +84,40 @@ def titled(passage: Passage) -> str:
     return f"{passage.title}\n{passage.text}"
 
 
-def embedded(passages: Sequence[Passage]) -> tuple[list[str], Owners]:
-    """The texts that are embedded, each below its title, and the place of the passage that each belongs to."""
-    rows = [
-        (f"{passage.title}: {window}", place)
-        for place, passage in enumerate(passages)
-        for window in split.windows(passage.text)
-    ]
-    return [text for text, _ in rows], np.array([place for _, place in rows], dtype=np.int64)
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Texts that are embedded, each below its passage's title, and whose passage's it is."""
+
+    texts: Sequence[str]
+    owners: Owners
 
 
-def write(path: Path, version: Version, passages: Sequence[Passage], vectors: Vectors, owners: Owners) -> None:
+def embedded(passages: Sequence[Passage]) -> tuple[Rows, Rows]:
+    """What is embedded: windows, which are searched, and sentences, which are compared."""
+    searched = [(f"{one.title}: {text}", place) for place, one in enumerate(passages) for text in windows(one.text)]
+    compared = [(f"{one.title}: {text}", place) for place, one in enumerate(passages) for text in units(one.text)]
+    return _rows(searched), _rows(compared)
+
+
+def _rows(found: Sequence[tuple[str, int]]) -> Rows:
+    return Rows([text for text, _ in found], np.array([place for _, place in found], dtype=np.int64))
+
+
+def write(path: Path, version: Version, passages: Sequence[Passage], rows: tuple[Rows, Rows], vectors: Vectors) -> None:
     """Fill the directory of a version that is being built."""
     with (path / PASSAGES).open("w", encoding="utf-8") as file:
         for passage in passages:
-            line = {name: value for name, value in asdict(passage).items() if name not in ("score", "similarity")}
+            line = {name: value for name, value in asdict(passage).items() if name not in FOUND}
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    searched, compared = (one.owners for one in rows)
+    alone = vectors[len(searched) :].astype(np.float16)
+    vectors = vectors[: len(searched)]
     np.save(path / VECTORS, vectors)
-    np.save(path / OWNERS, owners)
+    np.save(path / ALONE, alone)
+    np.savez(path / OWNERS, windows=searched, sentences=compared)
     lexical.build([titled(passage) for passage in passages], version.language, path / LEXICAL)
     (path / CHROMA).mkdir()
-    dense.write(path / CHROMA, version, [passages[place] for place in owners], vectors)
+    dense.write(path / CHROMA, version, [passages[place] for place in searched], vectors)
 
 
 def load(path: Path, version: Version) -> Contents:
@@ -89,10 +126,13 @@ def load(path: Path, version: Version) -> Contents:
         with (path / PASSAGES).open(encoding="utf-8") as file:
             passages = [Passage(**json.loads(line)) for line in file]
         vectors = np.load(path / VECTORS, mmap_mode="r")
-        owners = np.load(path / OWNERS)
+        alone = np.load(path / ALONE, mmap_mode="r")
+        with np.load(path / OWNERS) as both:
+            owners, speakers = both["windows"], both["sentences"]
         words = lexical.load(path / LEXICAL, version.language)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise KnowledgeError(f"{path}: cannot be read: {error}") from error
-    if len(passages) != version.passages or vectors.shape != (len(owners), version.dimension):
+    shapes = [(len(one), version.dimension) for one in (owners, speakers)]
+    if len(passages) != version.passages or [vectors.shape, alone.shape] != shapes:
         raise KnowledgeError(f"{path}: holds {len(passages)} passages, its description says {version.passages}")
-    return Contents(version, passages, vectors, owners, words, dense.load(path / CHROMA, version))
+    return Contents(version, passages, vectors, owners, alone, speakers, words, dense.load(path / CHROMA, version))

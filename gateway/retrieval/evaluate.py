@@ -41,11 +41,21 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question and what a search brought."""
+    """A question, what a search brought, and what was said to it."""
 
     collection: str
     question: Question
     retrieved: Retrieved
+    answer: str = ""
+    unknown: str = ""
+    """The agent's line for what it does not know."""
+
+    @property
+    def right(self) -> bool:
+        """Whether the answer states the facts; of what cannot be answered, whether it was declined."""
+        if self.question.unanswerable:
+            return declines(self.unknown, self.answer)
+        return states(self.question.facts, self.answer)
 
     @property
     def rank(self) -> int:

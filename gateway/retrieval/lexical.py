@@ -66,6 +66,12 @@ CONTINUING = {
     "ru": "и но также", "sv": "och men också", "tr": "ve ama peki",
 }  # fmt: skip
 """Words that a question begins with when it goes on from the one before."""
+REFERRING = {
+    "da": "han hun ham hende de dem", "de": "er ihn ihm ihnen", "en": "he him his she her they them their theirs",
+    "es": "él ella ellos ellas", "fr": "il elle ils elles lui eux", "it": "lui lei loro", "nl": "hij hem zij hen",
+    "no": "han hun ham henne dem", "pt": "ele ela eles elas", "sv": "han hon honom henne dem",
+}  # fmt: skip
+"""Words for somebody or something that was named before, and seldom in the same sentence."""
 CERTAIN = 0.12
 """Share of a text's words that are among its language's fifteen commonest: running prose has 0.2 to 0.35."""
 
@@ -99,6 +105,11 @@ def continues(text: str, language: str) -> bool:
     """Whether a question begins with a word that ties it to what was said before."""
     first, ties = words(text)[:2], CONTINUING.get(primary(language), "").split()
     return bool(first) and (first[0] in ties or "_".join(first) in ties)
+
+
+def refers(text: str, language: str) -> bool:
+    """Whether a question speaks of somebody by a pronoun."""
+    return not set(REFERRING.get(primary(language), "").split()).isdisjoint(words(text))
 
 
 def primary(language: str) -> str:

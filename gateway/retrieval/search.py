@@ -2,9 +2,8 @@
 
 Reciprocal rank fusion (Cormack, Clarke, Büttcher, 2009) takes k = 60 and equal weights for lists of a thousand web
 pages. Lists of fifteen passages, and questions that are spoken in other words than the text's, want the first ranks
-and the vectors to count for more. Recall@4 on the 50 golden questions that have an answer, by k and the weight of
-the lexical list: 60 and 1: 0.78; 60 and 0.35: 0.90; 20 and 0.35: 0.92; 10 and 0.35: 0.96; 5 and 0.35: 0.96;
-5 and 1: 0.86; the vectors alone: 0.92.
+and the vectors to count for more. On the 76 development questions that have an answer, recall@4 is 0.84 with a lexical
+list of weight 0.35, and 0.88 with 0.2.
 """
 
 from collections.abc import Hashable, Iterable, Sequence
@@ -17,10 +16,10 @@ from gateway.retrieval.embed import Vectors
 from gateway.types import Passage, Query, Retrieval
 
 K = 5
-LEXICAL_WEIGHT = 0.35
+LEXICAL_WEIGHT = 0.2
 DEPTH = 15
 """Passages of each list that take part, at least as many as are wanted."""
-FEW_WORDS = 2
+FEW_WORDS = 3
 """A question of no more words that mean something cannot be understood without the one before it."""
 
 Found = TypeVar("Found", bound=Hashable)
@@ -36,9 +35,15 @@ def fused(lists: Iterable[tuple[float, Sequence[Found]]]) -> list[tuple[Found, f
 
 
 def leans(query: Query, languages: Iterable[str]) -> bool:
-    """Whether the question leans on the turn before it: it begins with "and", or has next to no words of its own."""
+    """Whether the question leans on the turn before it: "and …", "… they …", or few words of its own.
+
+    On the development questions 27 of 28 follow-ups lean, and 28 of 96 questions that stand by themselves, put behind a
+    question of another subject; of those as many are found as with a stricter rule (70).
+    """
     return bool(query.context) and any(
-        lexical.continues(query.question, language) or len(lexical.content(query.question, language)) <= FEW_WORDS
+        lexical.continues(query.question, language)
+        or lexical.refers(query.question, language)
+        or len(lexical.content(query.question, language)) <= FEW_WORDS
         for language in set(languages)
     )
 
@@ -77,7 +82,9 @@ def search(
     for (number, place), score in fused(lists):
         cosine = None if vector is None else contents[number].cosine(place, vector)
         if cosine is None or cosine >= retrieval.floor:
-            passages.append(replace(contents[number].passages[place], score=score, similarity=cosine))
+            sentences = contents[number].sentences(place, vector)
+            found_one = contents[number].passages[place]
+            passages.append(replace(found_one, score=score, similarity=cosine, sentences=sentences))
         if len(passages) >= retrieval.top_k:
             break
     return tuple(passages)

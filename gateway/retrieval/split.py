@@ -30,12 +30,6 @@ FENCE = regex.compile(r" {0,3}(`{3,}|~{3,})")
 HEADING = regex.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*")
 UNDERLINE = regex.compile(r" {0,3}(=+|-+)[ \t]*")
 
-SENTENCE_END = regex.compile(
-    r"(?<=[.!?…][\"”“\u2019»)]?)\s+(?=[\"„“«(¿¡\p{Lu}\p{Lo}\p{N}])|(?<=[。\uFF01\uFF1F｡।॥])\s*(?=\S)|\n+"
-)
-WINDOW = 3
-"""Sentences to a vector."""
-
 
 @dataclass(frozen=True, slots=True)
 class Section:
@@ -94,16 +88,6 @@ def passages(collection: str, source: str, text: str, characters: int) -> list[P
         Passage(f"{collection}/{source}#{number}", collection, source, " > ".join(path), piece)
         for number, (path, piece) in enumerate(pieces, 1)
     ]
-
-
-def windows(text: str) -> list[str]:
-    """Each three sentences of a passage that follow one another; they are what is embedded.
-
-    A question asks for one fact. The vector of three sentences is nearer to it than that of a whole passage
-    (recall@4 on the golden questions: 0.96 instead of 0.90), and whoever answers still gets the whole passage.
-    """
-    sentences = [sentence for sentence in SENTENCE_END.split(text) if sentence.strip()]
-    return [" ".join(sentences[at : at + WINDOW]) for at in range(max(1, len(sentences) - WINDOW + 1))]
 
 
 def _markdown(text: str, stem: str, characters: int) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -1,94 +1,94 @@
 """Which sentences are said: the best one and a second that adds to it, or none where the evidence is thin.
 
-The weights were fitted to XQuAD (English, German), to the natural questions of CLAP-NQ and to every other golden
-question; what a cosine counts, and the margin, were chosen on all golden questions. They weigh kinds of evidence:
-no word of a collection or a question is in them.
+Where cosines are known, a sentence's own and its passage's rank decide nearly all; where the lexical list alone
+served, its words do. The weights weigh kinds of evidence: no word of a collection or a question is in them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.types import Passage, Query
 from gateway.upstream.evidence import Candidate, Signals, candidates
 
-FITTED = Signals(direct=4.0, around=0.4, whole=1.6, near=2.2, first=0.2, kind=1.8, statement=0.5, length=0.3, close=0.6)
+BY_MEANING = Signals(
+    direct=0.3, around=0.0, whole=0.0, near=1.0, rank=0.6, kind=0.7, statement=1.0, length=1.0, close=2.3
+)
+"""Fitted with a conditional logit to the development questions that have an answer, and rounded."""
+BY_WORDS = Signals(
+    direct=4.0, around=0.4, whole=1.6, near=0.0, rank=0.4, kind=1.8, statement=0.5, length=0.3, close=0.0
+)
+"""Fitted to XQuAD (English, German) and to the natural questions of CLAP-NQ."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What each signal of a sentence counts, and what decides on further sentences and on none."""
+    """What each signal of a sentence counts, and what decides on a second one and on none."""
 
-    signals: Signals = FITTED
-    added: float = 1.5
-    """What a further sentence gains for the share of the question that it says and those before do not."""
-    margin: float = 6.0
-    """How far behind the best it may be."""
+    by_meaning: Signals = BY_MEANING
+    by_words: Signals = BY_WORDS
+    next: float = 0.8
+    """What a second sentence gains that stands right behind the first."""
+    before: float = 0.2
+    """What it gains right before it."""
     most: int = 2
     """Sentences of an answer."""
-    similar: float = 5.0
-    """What the best cosine counts beside the share of the question that a passage says, in `evidence`."""
-    usual: float = 0.85
-    """A cosine that says nothing either way. e5's lie between 0.75 and 0.92, whatever the texts."""
+    floor: float = 0.805
+    """The least `nearness` of what is answered. Of the 20 development questions without an answer 15 are below it, of
+    the 76 others 42 are answered rightly above it, and two that would have been are not."""
     kind: float = 0.2
-    floor: float = 0.3
-    """The least evidence of an answer."""
+    said: float = 0.3
+    """Without cosines: the least share of the question that a passage says, `kind` more where it holds the kind."""
 
 
 WEIGHTS = Weights()
-NO_COSINES: Mapping[str, float] = {}
 
 
-def answer(
-    query: Query,
-    passages: Sequence[Passage],
-    language: str,
-    cosines: Mapping[str, float] = NO_COSINES,
-    weights: Weights = WEIGHTS,
-) -> str:
-    """The sentences of the passages that answer the question; empty where they do not.
-
-    `cosines` are those of the question and the texts of `evidence.compared`, as far as they are known.
-    """
-    asked, found = candidates(query, passages, language, cosines)
-    if not found or evidence(found, passages, weights) < weights.floor:
+def answer(query: Query, passages: Sequence[Passage], language: str, weights: Weights = WEIGHTS) -> str:
+    """The sentences of the passages that answer the question; empty where they do not."""
+    found = candidates(query, passages, language)
+    cosines = [one.similarity for each in passages for one in each.sentences if one.similarity is not None]
+    if not found or not (nearness(cosines) >= weights.floor if cosines else _said(found, weights)):
         return ""
-    scores = {candidate: _score(candidate, weights) for candidate in found}
+    by = weights.by_meaning if cosines else weights.by_words
+    scores = {one: sum(w * s for w, s in zip(by, one.signals, strict=True)) for one in found}
     chosen = [max(scores, key=lambda one: scores[one])]
-    least = scores[chosen[0]] - weights.margin
     while len(chosen) < weights.most:
-        covered = [max(parts) for parts in zip(*(one.covered for one in chosen), strict=True)]
         gains = {
-            one: score + weights.added * _added(one, covered, asked.weights)
+            one: score + max(_beside(one, other, weights) for other in chosen)
             for one, score in scores.items()
             if all(one.text != other.text for other in chosen)
         }
-        following = max(gains, key=lambda one: gains[one], default=None)
-        if following is None or gains[following] < least:
+        if not gains:
             break
-        chosen.append(following)
+        chosen.append(max(gains, key=lambda one: gains[one]))
     return " ".join(one.text for one in sorted(chosen, key=lambda one: _order(one, chosen)))
 
 
-def evidence(found: Sequence[Candidate], passages: Sequence[Passage], weights: Weights = WEIGHTS) -> float:
-    """How sure it is that the passages speak of what is asked: by words, meaning, and kind."""
-    whole = max(candidate.signals.whole for candidate in found)
-    kind = max(candidate.signals.kind for candidate in found)
-    cosines = [passage.similarity for passage in passages if passage.similarity is not None]
-    nearness = max(cosines) - weights.usual if cosines else 0.0
-    return whole + weights.kind * kind + weights.similar * nearness
+def nearness(cosines: Sequence[float]) -> float:
+    """How near the passages are to what is asked: one part the best sentence, two parts what lies around it.
+
+    A single sentence is near to anything that sounds like it. Where the knowledge speaks of what is asked, even the
+    farther sentences of what was found are about it: a tenth of them may be as far as they like. (Of a question with
+    an answer and one without, the first is above the other for 85 of 100 pairs, by the best sentence alone for 77.)
+    """
+    ordered = sorted(cosines)
+    return (ordered[-1] + 2 * ordered[len(ordered) // 10]) / 3
 
 
-def _score(candidate: Candidate, weights: Weights) -> float:
-    return sum(w * s for w, s in zip(weights.signals, candidate.signals, strict=True))
+def _said(found: Sequence[Candidate], weights: Weights) -> bool:
+    """Whether the passages say enough of the question's words."""
+    whole = max(one.signals.whole for one in found)
+    return whole + weights.kind * max(one.signals.kind for one in found) >= weights.said
 
 
-def _added(candidate: Candidate, covered: Sequence[float], weights: Sequence[float]) -> float:
-    """The share of the question that a sentence says beyond what is covered."""
-    more = (max(0.0, new - old) for new, old in zip(candidate.covered, covered, strict=True))
-    return sum(w * m for w, m in zip(weights, more, strict=True)) / (sum(weights) or 1.0)
+def _beside(one: Candidate, other: Candidate, weights: Weights) -> float:
+    """What a sentence gains by where another stands."""
+    if one.passage != other.passage:
+        return 0.0
+    return {1: weights.next, -1: weights.before}.get(one.place - other.place, 0.0)
 
 
-def _order(candidate: Candidate, chosen: Sequence[Candidate]) -> tuple[int, int]:
+def _order(one: Candidate, chosen: Sequence[Candidate]) -> tuple[int, int]:
     """The best one's passage first, and each passage's sentences as they stand there."""
-    passages = [one.passage for one in chosen]
-    return passages.index(candidate.passage), candidate.place
+    passages = [each.passage for each in chosen]
+    return passages.index(one.passage), one.place

@@ -13,27 +13,20 @@ from typing import NamedTuple
 
 from gateway.types import Passage, Query
 from gateway.upstream.expectations import Kind, expected, holds
-from gateway.upstream.sentences import sentences
 from gateway.upstream.words import content, likeness
 
 CARRIED = (0.8, 0.6, 0.45, 0.3, 0.15)
 """What a word of the turn before weighs, by how many words of its own a question has."""
 
 
+STEP = 0.03
+"""A difference of cosines that tells something: those of e5 lie close together."""
 FEW = 3
 """A question of no more words of its own, and of no kind of its own, asks for the same kind as the one before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """A sentence of a passage and what can be known of it before a question is asked."""
-
-    text: str
-    stems: frozenset[str]
-
-
 class Signals(NamedTuple):
-    """What speaks for a sentence; each about between 0 and 1."""
+    """What speaks for a sentence; each about between -3 and 1."""
 
     direct: float
     """The share of the question's words that it says."""
@@ -42,16 +35,17 @@ class Signals(NamedTuple):
     whole: float
     """The share that its passage says."""
     near: float
-    """How far its passage's cosine is behind the best one, times -10."""
-    first: float
-    """1 / rank of its passage."""
+    """How far its passage's cosine is behind the best one's, in steps of `STEP`."""
+    rank: float
+    """The place of its passage among those found, counted down from 0."""
     kind: float
     """1 if it holds the kind of answer that is asked for, less than 0 if not, 0 if none is asked for."""
     statement: float
     """-1 if it is itself a question."""
     length: float
+    """1 where it has ten words that mean something, or more."""
     close: float
-    """How far its own cosine is behind the best sentence's, times -100; 0 where cosines are not known."""
+    """How far its own cosine is behind the best sentence's, in steps of `STEP`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +58,6 @@ class Candidate:
     """Which sentence of it."""
     text: str
     signals: Signals
-    covered: tuple[float, ...]
-    """How much of each of the question's words it says, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,51 +69,27 @@ class Asked:
     kinds: frozenset[Kind]
 
 
-@lru_cache(maxsize=2048)
-def analysed(text: str, language: str) -> tuple[Sentence, ...]:
-    """The sentences of a passage. Cached: the same passages answer many questions."""
-    return tuple(Sentence(one, frozenset(content(one, language))) for one in sentences(text))
+@lru_cache(maxsize=8192)
+def _stems(text: str, language: str) -> frozenset[str]:
+    """Of what a sentence or a heading says. Cached: the same passages answer many questions."""
+    return frozenset(content(text, language))
 
 
-@lru_cache(maxsize=2048)
-def _heading(title: str, language: str) -> frozenset[str]:
-    return frozenset(content(title, language))
-
-
-def titled(passage: Passage, sentence: str) -> str:
-    """What of a sentence is compared by meaning: it and the heading above it, without which "It" is nobody."""
-    heading = passage.title.rpartition(" > ")[2]
-    return f"{heading}: {sentence}" if heading else sentence
-
-
-def compared(query: Query, passages: Sequence[Passage], language: str) -> tuple[str, list[str]]:
-    """What to compare by meaning: the question, behind the one before it where it has few words, and the sentences."""
-    leans = query.context and len(set(content(query.question, language))) <= FEW
-    texts = (titled(passage, one.text) for passage in passages for one in analysed(passage.text, language))
-    return f"{query.context} {query.question}" if leans else query.question, list(dict.fromkeys(texts))
-
-
-def candidates(
-    query: Query,
-    passages: Sequence[Passage],
-    language: str,
-    cosines: Mapping[str, float],
-) -> tuple[Asked, list[Candidate]]:
-    """Every sentence of the passages with its signals."""
-    units = [analysed(passage.text, language) for passage in passages]
-    asked = _asked(query, [unit for sentences in units for unit in sentences], language)
-    best = max((passage.similarity or 0.0 for passage in passages), default=0.0)
-    closest = max(cosines.values(), default=0.0)
-    found = []
-    headings = [_heading(passage.title, language) for passage in passages]
-    known = frozenset().union(*headings, *(sentence.stems for unit in units for sentence in unit))
+def candidates(query: Query, passages: Sequence[Passage], language: str) -> list[Candidate]:
+    """Every sentence of the passages with its signals. Passages without cosines are no nearer than each other."""
+    units = [tuple(_stems(one.text, language) for one in passage.sentences) for passage in passages]
+    headings = [_stems(passage.title, language) for passage in passages]
+    asked = _asked(query, [stems for unit in units for stems in unit], language)
+    nearest = max((passage.similarity or 0.0 for passage in passages), default=0.0)
+    closest = max((one.similarity or 0.0 for passage in passages for one in passage.sentences), default=0.0)
+    known = frozenset().union(*headings, *(stems for unit in units for stems in unit))
     alike = [_alike(stem, known) for stem in asked.stems]
+    found = []
     for rank, (passage, unit) in enumerate(zip(passages, units, strict=True)):
         heading = _reach(alike, headings[rank])
-        says = [_reach(alike, sentence.stems) for sentence in unit]
+        says = [_reach(alike, stems) for stems in unit]
         whole = [max(column) for column in zip(heading, *says, strict=True)]
-        behind = 10 * (best - passage.similarity) if passage.similarity is not None and best else 0.3 * rank
-        for place, sentence in enumerate(unit):
+        for place, (sentence, stems) in enumerate(zip(passage.sentences, unit, strict=True)):
             before = says[place - 1] if place else heading
             around = [max(0.6 * h, 0.5 * b) for h, b in zip(heading, before, strict=True)]
             direct = says[place]
@@ -130,18 +98,22 @@ def candidates(
                 _share(direct, asked.weights),
                 _share(extra, asked.weights),
                 _share(whole, asked.weights),
-                -behind,
-                1 / (1 + rank),
+                _behind(passage.similarity, nearest),
+                -float(rank),
                 _kind(asked.kinds, sentence.text),
                 -1.0 if sentence.text.endswith("?") else 0.0,
-                min(1.0, len(sentence.stems) / 10),
-                100 * (cosines.get(titled(passage, sentence.text), closest) - closest),
+                min(1.0, len(stems) / 10),
+                _behind(sentence.similarity, closest),
             )
-            found.append(Candidate(rank, place, sentence.text, signals, tuple(direct)))
-    return asked, found
+            found.append(Candidate(rank, place, sentence.text, signals))
+    return found
 
 
-def _asked(query: Query, pool: Sequence[Sentence], language: str) -> Asked:
+def _behind(cosine: float | None, best: float) -> float:
+    return 0.0 if cosine is None else (cosine - best) / STEP
+
+
+def _asked(query: Query, pool: Sequence[frozenset[str]], language: str) -> Asked:
     own = tuple(dict.fromkeys(content(query.question, language)))
     before = tuple(stem for stem in dict.fromkeys(content(query.context, language)) if stem not in own)
     carried = CARRIED[min(len(own), len(CARRIED) - 1)]
@@ -152,8 +124,8 @@ def _asked(query: Query, pool: Sequence[Sentence], language: str) -> Asked:
     return Asked(own + before, tuple(weights), kinds)
 
 
-def _rarity(stem: str, pool: Sequence[Sentence]) -> float:
-    holding = sum(stem in sentence.stems for sentence in pool)
+def _rarity(stem: str, pool: Sequence[frozenset[str]]) -> float:
+    holding = sum(stem in stems for stems in pool)
     return math.log(1 + (len(pool) + 1) / (holding + 0.5))
 
 

@@ -1,16 +1,11 @@
 """The embedded upstream that needs no model: it quotes the sentences of the passages that answer best."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Mapping
 
 from gateway.types import Ask, Chunk, Chunks, Prompt, Query
-from gateway.upstream.choice import NO_COSINES, WEIGHTS, Weights, answer
-from gateway.upstream.evidence import compared
+from gateway.upstream.choice import WEIGHTS, Weights, answer
 from gateway.upstream.words import language_of, tokens
-
-Closeness: TypeAlias = Callable[[str, Sequence[str]], Awaitable[Sequence[float]]]
-"""The cosines of a question and of texts, in their order; none where they cannot be had in time."""
 
 PAUSE = 0.015
 """Seconds between words: some twenty times as fast as speech, so that a voice never waits for a word."""
@@ -23,14 +18,13 @@ UNKNOWN = "I do not know."
 def extractive(
     is_greeting: Callable[[str], bool],
     *,
-    closeness: Closeness | None = None,
     weights: Weights = WEIGHTS,
     pause: float = PAUSE,
 ) -> Ask:
     """The target itself; see `answered` for the arguments."""
 
     def ask(prompt: Prompt) -> Chunks:
-        return answered(prompt, is_greeting=is_greeting, closeness=closeness, weights=weights, pause=pause)
+        return answered(prompt, is_greeting=is_greeting, weights=weights, pause=pause)
 
     return ask
 
@@ -39,16 +33,14 @@ async def answered(
     prompt: Prompt,
     *,
     is_greeting: Callable[[str], bool],
-    closeness: Closeness | None = None,
     weights: Weights = WEIGHTS,
     pause: float = PAUSE,
 ) -> Chunks:
     """What is said to the prompt: a word a chunk, the first at once, the finish and the usage at the end.
 
-    `is_greeting` tells a bare "good morning" from a question. With `closeness` the sentences are also weighed by
-    meaning; without it, by their words and by how near their passage was.
+    `is_greeting` tells a bare "good morning" from a question.
     """
-    words = said(prompt, is_greeting, await _cosines(prompt, closeness), weights).split()
+    words = said(prompt, is_greeting, weights).split()
     for number, word in enumerate(words):
         # Suspended before every word: a caller that hung up is noticed, and others get their turn.
         await asyncio.sleep(pause if number else 0)
@@ -59,7 +51,6 @@ async def answered(
 def said(
     prompt: Prompt,
     is_greeting: Callable[[str], bool],
-    cosines: Mapping[str, float] = NO_COSINES,
     weights: Weights = WEIGHTS,
 ) -> str:
     """The whole answer: the agent's greeting, sentences of its knowledge, or its `unknown` line."""
@@ -69,16 +60,8 @@ def said(
     if agent.first_message and (not prompt.question.strip() or is_greeting(prompt.question)):
         return agent.first_message
     query = Query(prompt.question, prompt.context)
-    found = answer(query, prompt.passages, language_of(agent.language), cosines, weights)
+    found = answer(query, prompt.passages, language_of(agent.language), weights)
     return found or agent.unknown or UNKNOWN
-
-
-async def _cosines(prompt: Prompt, closeness: Closeness | None) -> Mapping[str, float]:
-    if closeness is None or prompt.agent is None or not prompt.passages:
-        return NO_COSINES
-    language = language_of(prompt.agent.language)
-    question, texts = compared(Query(prompt.question, prompt.context), prompt.passages, language)
-    return dict(zip(texts, await closeness(question, texts), strict=False))
 
 
 def _usage(prompt: Prompt, completion: int) -> Mapping[str, int]:

@@ -39,7 +39,7 @@ def test_from_files_to_passages(tmp_path: Path) -> None:
     write(tmp_path / "knowledge" / "lighthouse", LIGHTHOUSE)
     first = ingest(tmp_path)
     assert (first.returncode, first.stderr) == (0, "")
-    assert "lighthouse: 3 files, 5 passages, 5 embedded, 0 from cache" in first.stdout
+    assert "lighthouse: 3 files, 5 passages, 7 embedded, 0 from cache" in first.stdout
 
     begun = time.perf_counter()
     second = ingest(tmp_path)
@@ -60,7 +60,7 @@ def test_from_files_to_passages(tmp_path: Path) -> None:
     assert f"{tmp_path / 'knowledge/lighthouse/bad.md'}:1: is not UTF-8" in third.stderr
 
     write(tmp_path / "knowledge" / "lighthouse", LIGHTHOUSE | {"new.md": "# Tea\n\nThe tea room opens at ten.\n"})
-    assert "6 passages, 1 embedded, 5 from cache" in ingest(tmp_path).stdout
+    assert "6 passages, 1 embedded, 7 from cache" in ingest(tmp_path).stdout
     assert ingest(tmp_path, "--rollback", "lighthouse").returncode == 0
     listed = ingest(tmp_path, "--list").stdout.splitlines()
     assert [line[0] for line in listed] == [" ", "*"]

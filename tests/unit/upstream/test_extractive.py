@@ -7,17 +7,18 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.types import Agent, Chunk, Passage, Prompt
+from gateway.retrieval.sentences import sentences
+from gateway.types import Agent, Chunk, Passage, Prompt, Sentence
 from gateway.upstream.choice import WEIGHTS
 from gateway.upstream.extractive import ALONE, UNKNOWN, answered, extractive, said
-from gateway.upstream.sentences import sentences
 
 NORA = Agent("nora", "You are Nora.", first_message="Good day, I am Nora.", unknown="That is not in my book.")
 EMIL = replace(NORA, name="emil", language="de-DE", unknown="Das weiß ich nicht.")
 
 
 def passage(text: str, title: str = "", rank: int = 0) -> Passage:
-    return Passage(f"c/f.md#{rank}", "c", "f.md", title, text, 0.03 - rank / 1000, 0.88 - rank / 100)
+    found = tuple(Sentence(one, None) for one in sentences(text))
+    return Passage(f"c/f.md#{rank}", "c", "f.md", title, text, 0.03 - rank / 1000, sentences=found)
 
 
 LIGHT = (
@@ -77,32 +78,27 @@ def test_follow_up_uses_the_turn_before() -> None:
     assert "Puffins come in April" in asked("And when?", context="Do puffins come here?")
 
 
-async def test_meaning_counts_where_it_is_known() -> None:
-    """With cosines from outside, a sentence that shares no word with the question is found by its meaning."""
-    asked_for: list[tuple[str, list[str]]] = []
-
-    async def closeness(question: str, texts: Sequence[str]) -> list[float]:
-        asked_for.append((question, list(texts)))
-        return [0.9 if "painted" in text else 0.8 for text in texts]
-
-    prompt = Prompt((), agent=NORA, question="What colour does the tower show to ships?", passages=LIGHT)
-    stream = answered(prompt, is_greeting=never, closeness=closeness, pause=0)
-    assert "painted white" in "".join([chunk.text async for chunk in stream])
-    [(question, texts)] = asked_for
-    assert question == prompt.question
-    assert "The tower: It is thirty-eight metres tall and painted white." in texts
-    assert len(texts) == 6
+def near(cosines: Sequence[float], one: Passage = LIGHT[0]) -> Passage:
+    """A passage as a search with the model brings it: each sentence with its cosine."""
+    pairs = zip(one.sentences, cosines, strict=True)
+    return replace(one, sentences=tuple(Sentence(sentence.text, cosine) for sentence, cosine in pairs))
 
 
-async def test_missing_cosines_are_done_without() -> None:
-    """Where the cosines do not come in time, the answer is the one without them."""
+def test_meaning_counts_where_it_is_known() -> None:
+    """A sentence that shares no word with the question is found by its cosine, and then its next one is likelier."""
+    passages = (near([0.84, 0.90, 0.84, 0.84]),)
+    assert asked("What do ships see by day?", passages=passages) == " ".join(
+        one.text for one in passages[0].sentences[1:3]
+    )
 
-    async def late(_: str, texts: Sequence[str]) -> list[float]:
-        return []
 
-    prompt = Prompt((), agent=NORA, question="How tall is the tower?", passages=LIGHT)
-    stream = answered(prompt, is_greeting=never, closeness=late, pause=0)
-    assert "".join([chunk.text async for chunk in stream]) == said(prompt, never)
+@pytest.mark.parametrize(
+    ("cosines", "answers"),
+    [((0.80, 0.82, 0.81, 0.80), True), ((0.76, 0.79, 0.78, 0.76), False), ((0.76, 0.87, 0.75, 0.76), False)],
+)
+def test_what_is_not_near_is_declined(cosines: Sequence[float], answers: bool) -> None:
+    """Where all is far from the question, or all but one sentence, shared words do not make an answer."""
+    assert (asked("How tall is the tower?", passages=(near(cosines),)) != NORA.unknown) == answers
 
 
 def test_unrelated_question_is_declined() -> None:

@@ -4,8 +4,12 @@ List items and table rows are units of their own, whatever they end with; headin
 mark of any script ends a sentence, except for the abbreviations, initials and dates that end with one too.
 """
 
+from functools import lru_cache
+
 import regex
 
+WINDOW = 3
+"""Sentences to a vector that is searched."""
 _FENCE = regex.compile(r"^\s*(?:```|~~~)")
 _RULE = regex.compile(r"^\s*(?:[-*_]\s*){3,}$|^\s*=+\s*$|^[\s|:+-]*-{2,}[\s|:+-]*$")
 _HEADING = regex.compile(r"^\s{0,3}#{1,6}(?:\s+|$)")
@@ -115,6 +119,22 @@ def spoken(text: str) -> str:
         for pattern, kept in _MARKUP:
             text = pattern.sub(kept, text)
     return " ".join(text.split())
+
+
+@lru_cache(maxsize=4096)
+def units(text: str) -> tuple[str, ...]:
+    """The sentences of a passage; the whole of it where it has none. Cached: one passage answers many questions."""
+    return tuple(sentences(text)) or (spoken(text),)
+
+
+def windows(text: str) -> list[str]:
+    """Each three sentences of a passage that follow one another.
+
+    A question asks for one fact. The vector of three sentences is nearer to it than that of a whole passage, and
+    whoever answers still gets the whole passage.
+    """
+    found = units(text)
+    return [" ".join(found[at : at + WINDOW]) for at in range(max(1, len(found) - WINDOW + 1))]
 
 
 def sentences(text: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.upstream.sentences import sentences, spoken
+from gateway.retrieval.sentences import sentences, spoken, windows
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,20 @@ def test_blocks_are_units_of_their_own() -> None:
 def test_markup_is_not_spoken(marked: str, plain: str) -> None:
     """Marks go, labels and words stay, and what only looks like a mark stays too."""
     assert spoken(marked) == plain
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("One.", ["One."]),
+        ("One. Two! Three?", ["One. Two! Three?"]),
+        ("One. Two! Three? Four.", ["One. Two! Three?", "Two! Three? Four."]),
+        ("It costs 3.50 a head, e.g. for two. Fine.", ["It costs 3.50 a head, e.g. for two. Fine."]),
+        ("一。二。三。四。", ["一。 二。 三。", "二。 三。 四。"]),
+        ("- a\n- b\n- c\n- d", ["a b c", "b c d"]),
+        ("...", ["..."]),
+    ],
+)
+def test_windows(text: str, expected: list[str]) -> None:
+    """What is searched is each run of three sentences, or of three lines of a list; a text without any is one."""
+    assert windows(text) == expected
