@@ -15,7 +15,7 @@ import aiohttp
 from gateway.chat import agent as agent_files
 from gateway.chat import prompt as prompts
 from gateway.chat.history import History
-from gateway.chat.query import is_greeting
+from gateway.chat.query import reply
 from gateway.chat.request import ChatRequest
 from gateway.errors import ConfigurationError, Fault, GatewayError
 from gateway.processes import supervised
@@ -131,7 +131,7 @@ class Upstreams:
     async def attempt(self, route: str, target: Target) -> Attempt:
         """Open one target of a route. Raises ConfigurationError or ChildError where the local model cannot run."""
         if target.embedded == "extractive":
-            ask = partial(extractive.answered, is_greeting=partial(is_greeting, names=tuple(self.agents)))
+            ask = partial(extractive.answered, reply=reply)
             return Attempt("extractive", target.model, target.first_token, ask)
         if target.embedded == "llm":
             target = await self._local(target)

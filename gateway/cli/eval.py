@@ -9,14 +9,13 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from gateway import clients
-from gateway.chat.query import is_greeting
+from gateway.chat.query import reply
 from gateway.errors import ConfigurationError, Fault
 from gateway.retrieval import evaluate, retriever
 from gateway.retrieval.evaluate import Asked
@@ -58,7 +57,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 async def _asked(
     golden: Mapping[str, list[evaluate.Question]], settings: Settings, agents: Mapping[str, Agent], count: int
 ) -> tuple[list[Asked], list[str]]:
-    answerer = extractive(partial(is_greeting, names=tuple(agents)), pause=0)
+    answerer = extractive(reply, pause=0)
     async with retriever.opened(settings, golden) as opened:
         found: list[Asked] = []
         for collection, questions in golden.items():

@@ -16,7 +16,7 @@ UNKNOWN = "I do not know."
 
 
 def extractive(
-    is_greeting: Callable[[str], bool],
+    reply: Callable[[Prompt], str],
     *,
     weights: Weights = WEIGHTS,
     pause: float = PAUSE,
@@ -24,7 +24,7 @@ def extractive(
     """The target itself; see `answered` for the arguments."""
 
     def ask(prompt: Prompt) -> Chunks:
-        return answered(prompt, is_greeting=is_greeting, weights=weights, pause=pause)
+        return answered(prompt, reply=reply, weights=weights, pause=pause)
 
     return ask
 
@@ -32,15 +32,15 @@ def extractive(
 async def answered(
     prompt: Prompt,
     *,
-    is_greeting: Callable[[str], bool],
+    reply: Callable[[Prompt], str],
     weights: Weights = WEIGHTS,
     pause: float = PAUSE,
 ) -> Chunks:
     """What is said to the prompt: a word a chunk, the first at once, the finish and the usage at the end.
 
-    `is_greeting` tells a bare "good morning" from a question.
+    `reply` has a line for small talk, and nothing for a question.
     """
-    words = said(prompt, is_greeting, weights).split()
+    words = said(prompt, reply, weights).split()
     for number, word in enumerate(words):
         # Suspended before every word: a caller that hung up is noticed, and others get their turn.
         await asyncio.sleep(pause if number else 0)
@@ -50,15 +50,15 @@ async def answered(
 
 def said(
     prompt: Prompt,
-    is_greeting: Callable[[str], bool],
+    reply: Callable[[Prompt], str],
     weights: Weights = WEIGHTS,
 ) -> str:
-    """The whole answer: the agent's greeting, sentences of its knowledge, or its `unknown` line."""
+    """The whole answer: a line for small talk, sentences of the agent's knowledge, or its `unknown` line."""
     agent = prompt.agent
     if agent is None:
         return ALONE
-    if agent.first_message and (not prompt.question.strip() or is_greeting(prompt.question)):
-        return agent.first_message
+    if line := reply(prompt):
+        return line
     query = Query(prompt.question, prompt.context)
     found = answer(query, prompt.passages, language_of(agent.language), weights)
     return found or agent.unknown or UNKNOWN

@@ -35,12 +35,13 @@ TRAIN = (
 )
 
 
-def never(_: str) -> bool:
-    return False
+def never(_: Prompt) -> str:
+    return ""
 
 
-def greeting(text: str) -> bool:
-    return text.strip().lower() in {"hello", "hi"}
+def greeting(prompt: Prompt) -> str:
+    assert prompt.agent is not None
+    return prompt.agent.first_message if prompt.question.strip().lower() in {"", "hello", "good evening!"} else ""
 
 
 def asked(question: str, context: str = "", agent: Agent = NORA, passages: tuple[Passage, ...] = LIGHT) -> str:
@@ -152,7 +153,7 @@ async def test_first_word_comes_at_once_and_the_others_are_paced() -> None:
     """The pause lies between words, not before the first."""
     prompt = Prompt((), agent=NORA, question="How tall is the tower?", passages=LIGHT)
     began = time.monotonic()
-    times = [time.monotonic() - began async for _ in answered(prompt, is_greeting=never, pause=0.02)]
+    times = [time.monotonic() - began async for _ in answered(prompt, reply=never, pause=0.02)]
     assert times[0] < 0.02
     assert times[-2] >= 0.02 * (len(times) - 2)
 
@@ -176,7 +177,7 @@ async def test_others_run_between_the_words() -> None:
 async def test_closing_ends_it() -> None:
     """A caller that hangs up closes the stream, and nothing goes on."""
     prompt = Prompt((), agent=NORA, question="How tall is the tower?", passages=LIGHT)
-    stream = answered(prompt, is_greeting=never, pause=10.0)
+    stream = answered(prompt, reply=never, pause=10.0)
     assert (await anext(stream)).text
     await asyncio.wait_for(stream.aclose(), 1.0)
     with pytest.raises(StopAsyncIteration):
