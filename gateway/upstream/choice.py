@@ -19,7 +19,8 @@ decide nearly all: with these two alone it is 45."""
 BY_WORDS = Signals(
     direct=4.0, around=0.4, whole=1.6, near=0.0, rank=0.4, kind=1.8, statement=0.5, length=0.3, close=0.0
 )
-"""Fitted to XQuAD (English, German) and to the natural questions of CLAP-NQ."""
+"""Fitted to XQuAD (English, German), to the natural questions of CLAP-NQ and to every other golden question: they say
+nothing about the golden questions. On the development questions they state 17 of 76 where the words also searched."""
 
 
 @dataclass(frozen=True, slots=True)
