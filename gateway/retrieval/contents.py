@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -46,10 +46,15 @@ class Contents:
     dense: dense.Dense
 
     def nearest(self, vector: Vectors, count: int) -> list[tuple[int, float]]:
-        """Places of the passages that hold the nearest windows, nearest first, with their cosines."""
+        """Places of the passages that hold the nearest windows, with their cosines (`cosine`), nearest first."""
         rows = min(count * ROWS_PER_PASSAGE, len(self.owners))
-        places = dict.fromkeys(int(self.owners[row]) for row, _ in self.dense.search(vector, rows)[0])
-        found = [(place, self.cosine(place, vector)) for place in list(places)[:count]]
+        windows: dict[int, float] = {}
+        for row, cosine in self.dense.search(vector, rows)[0]:
+            windows.setdefault(int(self.owners[row]), cosine)
+        found = [
+            (place, (cosine + float(self._heard(place, vector).max())) / 2)
+            for place, cosine in list(windows.items())[:count]
+        ]
         return sorted(found, key=lambda one: -one[1])
 
     def cosine(self, place: int, vector: Vectors) -> float:
@@ -120,13 +125,17 @@ def write(path: Path, version: Version, passages: Sequence[Passage], rows: tuple
     dense.write(path / CHROMA, version, [passages[place] for place in searched], vectors)
 
 
+def _mapped(path: Path) -> npt.NDArray[Any]:
+    """A file's rows, read when they are touched. As a plain array: slices of a `memmap` take longer."""
+    return np.asarray(np.load(path, mmap_mode="r"))
+
+
 def load(path: Path, version: Version) -> Contents:
     """Open the directory of a version."""
     try:
         with (path / PASSAGES).open(encoding="utf-8") as file:
             passages = [Passage(**json.loads(line)) for line in file]
-        vectors = np.load(path / VECTORS, mmap_mode="r")
-        alone = np.load(path / ALONE, mmap_mode="r")
+        vectors, alone = _mapped(path / VECTORS), _mapped(path / ALONE)
         with np.load(path / OWNERS) as both:
             owners, speakers = both["windows"], both["sentences"]
         words = lexical.load(path / LEXICAL, version.language)

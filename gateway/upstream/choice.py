@@ -13,11 +13,14 @@ from gateway.upstream.evidence import Candidate, Signals, candidates
 BY_MEANING = Signals(
     direct=0.3, around=0.0, whole=0.0, near=1.0, rank=0.6, kind=0.7, statement=1.0, length=1.0, close=2.3
 )
-"""Fitted with a conditional logit to the development questions that have an answer, and rounded."""
+"""Fitted with a conditional logit to the 76 development questions that have an answer (tests/development), and rounded.
+For 67 of them the passages hold the answer, and for 47 the two sentences state it. Its own cosine and its passage's
+decide nearly all: with these two alone it is 45."""
 BY_WORDS = Signals(
     direct=4.0, around=0.4, whole=1.6, near=0.0, rank=0.4, kind=1.8, statement=0.5, length=0.3, close=0.0
 )
-"""Fitted to XQuAD (English, German) and to the natural questions of CLAP-NQ."""
+"""Fitted to XQuAD (English, German), to the natural questions of CLAP-NQ and to every other golden question: they say
+nothing about the golden questions. On the development questions they state 17 of 76 where the words also searched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +36,8 @@ class Weights:
     most: int = 2
     """Sentences of an answer."""
     floor: float = 0.805
-    """The least `nearness` of what is answered. Of the 20 development questions without an answer 15 are below it, of
-    the 76 others 42 are answered rightly above it, and two that would have been are not."""
+    """The least `nearness` of what is answered. 15 of the 20 development questions without an answer are below it;
+    of the 76 others 42 are answered rightly, and 47 would be without a floor."""
     kind: float = 0.2
     said: float = 0.3
     """Without cosines: the least share of the question that a passage says, `kind` more where it holds the kind."""

@@ -53,6 +53,18 @@ def test_best_passage_is_first(lighthouse: Contents) -> None:
     )
 
 
+def test_sentences_come_with_their_cosines(lighthouse: Contents) -> None:
+    """A passage brings its sentences, each as near as it is below the title; without a vector nobody knows how near."""
+    vector = hashed("When did the boat come?")[None]
+    question = Query("When did the boat come?")
+    [found] = search.search([lighthouse], question, Retrieval(top_k=1), vector)
+    assert [one.text for one in found.sentences] == ["A gale on the third of March.", "The boat did not come."]
+    expected = [float(vector[0] @ hashed(f"log: {one.text}")) for one in found.sentences]
+    assert [one.similarity for one in found.sentences] == pytest.approx(expected, abs=1e-3)
+    [found] = search.search([lighthouse], question, Retrieval(top_k=1), None)
+    assert [one.similarity for one in found.sentences] == [None, None]
+
+
 def test_floor_drops_what_is_too_far(lighthouse: Contents) -> None:
     """A passage below the floor is left out, however many that leaves."""
     vector = hashed("When do puffins nest?")[None]
@@ -92,6 +104,7 @@ def test_several_collections_are_one_list(lighthouse: Contents, train: Contents)
     [
         ("And in winter?", True),
         ("Why?", True),
+        ("How long did the storm keep them inside the tower?", True),
         ("How much does the boat crossing with two children cost on Sundays?", False),
     ],
 )
