@@ -61,13 +61,16 @@ async def _asked(
     async with retriever.opened(settings, golden) as opened:
         found: list[Asked] = []
         for collection, questions in golden.items():
-            found += await evaluate.ask(opened.retrieve, collection, questions, count)
+            # An agent answers from as many passages as it always does; recall counts the first `count` of them.
+            wanted = max([count, *(agents[one.agent].retrieval.top_k for one in questions)])
+            found += await evaluate.ask(opened.retrieve, collection, questions, wanted)
         return [await _answered(answerer, one, agents[one.question.agent]) for one in found], list(opened.missing)
 
 
 async def _answered(answerer: Ask, asked: Asked, agent: Agent) -> Asked:
     query = asked.question.query
-    prompt = Prompt((), agent=agent, question=query.question, context=query.context, passages=asked.retrieved.passages)
+    passages = asked.retrieved.passages[: agent.retrieval.top_k]
+    prompt = Prompt((), agent=agent, question=query.question, context=query.context, passages=passages)
     answer = "".join([chunk.text async for chunk in answerer(prompt)])
     return replace(asked, answer=answer, unknown=agent.unknown)
 
@@ -89,7 +92,7 @@ def _summary(asked: list[Asked], count: int) -> dict[str, object]:
     groups = _by_collection(asked)
     return {
         "k": count,
-        "recall": {name: round(evaluate.recall(group), 4) for name, group in groups.items()},
+        "recall": {name: round(evaluate.recall(group, count), 4) for name, group in groups.items()},
         "stated": {name: _right(group, unanswerable=False) for name, group in groups.items()},
         "declined": {name: _right(group, unanswerable=True) for name, group in groups.items()},
         "questions": [
@@ -114,12 +117,12 @@ def _show(asked: list[Asked], count: int) -> None:
         answerable = [one for one in group if not one.question.unanswerable]
         follow_ups = sum(len(one.question.turns) > 1 for one in answerable)
         first = sum(one.rank == 1 for one in answerable) / len(answerable) if answerable else 1.0
-        shares = (f"{first:.2f}", f"{evaluate.recall(group):.2f}")
+        shares = (f"{first:.2f}", f"{evaluate.recall(group, count):.2f}")
         said = ("{} of {}".format(*_right(group, unanswerable=lack)) for lack in (False, True))
         table.add_row(name, str(len(group)), str(follow_ups), *shares, *said)
     console.print(table)
     for one in asked:
-        if not one.question.unanswerable and not one.rank:
+        if not one.question.unanswerable and not 0 < one.rank <= count:
             console.print(f"not found: {one.question.id}: {' / '.join(one.question.turns)}", markup=False)
             console.print(f"  wanted {', '.join(one.question.sources)}; found:", markup=False)
             for passage in one.retrieved.passages:

@@ -145,7 +145,7 @@ async def ask(retrieve: Retrieve, collection: str, questions: Sequence[Question]
     return [Asked(collection, one, await retrieve([collection], one.query, some)) for one in questions]
 
 
-def recall(asked: Sequence[Asked]) -> float:
-    """Share of the answerable questions whose answer is in a passage that was found."""
+def recall(asked: Sequence[Asked], count: int) -> float:
+    """Share of the answerable questions whose answer is in one of the first `count` passages that were found."""
     answerable = [one for one in asked if not one.question.unanswerable]
-    return sum(one.rank > 0 for one in answerable) / len(answerable) if answerable else 1.0
+    return sum(0 < one.rank <= count for one in answerable) / len(answerable) if answerable else 1.0

@@ -54,9 +54,9 @@ async def test_rank_is_of_the_first_passage_that_holds_the_answer() -> None:
     ]
     found = await evaluate.ask(retrieve, "train", questions, 4)
     assert [one.rank for one in found] == [3, 0, 0]
-    assert evaluate.recall(found) == 0.5
+    assert evaluate.recall(found, 3) == 0.5
     assert asked[0] == Query("And alone?", "What is it?")
-    assert evaluate.recall(await evaluate.ask(retrieve, "train", questions[:1], 2)) == 0.0
+    assert evaluate.recall(await evaluate.ask(retrieve, "train", questions[:1], 2), 2) == 0.0
 
 
 def test_golden_files(tmp_path: Path) -> None:

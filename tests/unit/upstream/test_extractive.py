@@ -82,7 +82,8 @@ def test_follow_up_uses_the_turn_before() -> None:
 def near(cosines: Sequence[float], one: Passage = LIGHT[0]) -> Passage:
     """A passage as a search with the model brings it: each sentence with its cosine."""
     pairs = zip(one.sentences, cosines, strict=True)
-    return replace(one, sentences=tuple(Sentence(sentence.text, cosine) for sentence, cosine in pairs))
+    sentences = tuple(Sentence(sentence.text, cosine) for sentence, cosine in pairs)
+    return replace(one, sentences=sentences, similarity=max(cosines))
 
 
 def test_meaning_counts_where_it_is_known() -> None:
@@ -94,12 +95,19 @@ def test_meaning_counts_where_it_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cosines", "answers"),
-    [((0.80, 0.82, 0.81, 0.80), True), ((0.76, 0.79, 0.78, 0.76), False), ((0.76, 0.87, 0.75, 0.76), False)],
+    ("similarities", "answers"),
+    [
+        ([0.82], True),
+        ([0.79], False),
+        ([0.84, 0.835, 0.834, 0.833, 0.832, 0.83], False),
+        ([0.84, 0.83, 0.82, 0.81, 0.81, 0.81], True),
+        ([0.78, 0.77, 0.76, 0.76, 0.75, 0.75], False),
+    ],
 )
-def test_what_is_not_near_is_declined(cosines: Sequence[float], answers: bool) -> None:
-    """Where all is far from the question, or all but one sentence, shared words do not make an answer."""
-    assert (asked("How tall is the tower?", passages=(near(cosines),)) != NORA.unknown) == answers
+def test_what_does_not_stand_out_is_declined(similarities: Sequence[float], answers: bool) -> None:
+    """Where all is far from the question, or many passages are as near as the first, no sentence is an answer."""
+    passages = tuple(replace(near([cosine] * 4), id=f"c/f.md#{number}") for number, cosine in enumerate(similarities))
+    assert (asked("How tall is the tower?", passages=passages) != NORA.unknown) == answers
 
 
 def test_unrelated_question_is_declined() -> None:
