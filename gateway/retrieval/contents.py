@@ -12,7 +12,7 @@ import numpy.typing as npt
 from gateway.errors import KnowledgeError
 from gateway.retrieval import dense, lexical
 from gateway.retrieval.embed import Vectors
-from gateway.retrieval.sentences import units, windows
+from gateway.retrieval.sentences import headed, units, windows
 from gateway.retrieval.versions import Version
 from gateway.types import Passage, Sentence
 
@@ -99,9 +99,20 @@ class Rows:
 
 def embedded(passages: Sequence[Passage]) -> tuple[Rows, Rows]:
     """What is embedded: windows, which are searched, and sentences, which are compared."""
-    searched = [(f"{one.title}: {text}", place) for place, one in enumerate(passages) for text in windows(one.text)]
-    compared = [(f"{one.title}: {text}", place) for place, one in enumerate(passages) for text in units(one.text)]
+    searched = [
+        (_below(one, heading, text), place) for place, one in enumerate(passages) for heading, text in windows(one.text)
+    ]
+    compared = [
+        (_below(one, heading, text), place)
+        for place, one in enumerate(passages)
+        for heading, texts in headed(one.text)
+        for text in texts
+    ]
     return _rows(searched), _rows(compared)
+
+
+def _below(passage: Passage, heading: str, text: str) -> str:
+    return f"{passage.title} > {heading}: {text}" if heading else f"{passage.title}: {text}"
 
 
 def _rows(found: Sequence[tuple[str, int]]) -> Rows:

@@ -122,19 +122,39 @@ def spoken(text: str) -> str:
 
 
 @lru_cache(maxsize=4096)
+def headed(text: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The sentences of a passage by the heading that they stand below within it; empty for those above the first.
+
+    Cached: one passage answers many questions.
+    """
+    found: list[tuple[str, tuple[str, ...]]] = []
+    heading, lines = "", list[str]()
+    for line in (*text.split("\n"), "#"):
+        if not _HEADING.match(line) and line != "#":
+            lines.append(line)
+            continue
+        if below := tuple(sentences("\n".join(lines))):
+            found.append((heading, below))
+        heading, lines = spoken(line.lstrip(" #")), []
+    return tuple(found) or (("", (spoken(text),)),)
+
+
 def units(text: str) -> tuple[str, ...]:
-    """The sentences of a passage; the whole of it where it has none. Cached: one passage answers many questions."""
-    return tuple(sentences(text)) or (spoken(text),)
+    """The sentences of a passage; the whole of it where it has none."""
+    return tuple(sentence for _, below in headed(text) for sentence in below)
 
 
-def windows(text: str) -> list[str]:
-    """Each three sentences of a passage that follow one another.
+def windows(text: str) -> list[tuple[str, str]]:
+    """Each three sentences of a passage that follow one another below one heading, and that heading.
 
     A question asks for one fact. The vector of three sentences is nearer to it than that of a whole passage, and
     whoever answers still gets the whole passage.
     """
-    found = units(text)
-    return [" ".join(found[at : at + WINDOW]) for at in range(max(1, len(found) - WINDOW + 1))]
+    return [
+        (heading, " ".join(below[at : at + WINDOW]))
+        for heading, below in headed(text)
+        for at in range(max(1, len(below) - WINDOW + 1))
+    ]
 
 
 def sentences(text: str) -> list[str]:

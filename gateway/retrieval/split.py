@@ -39,6 +39,8 @@ class Section:
     """The headings above, outermost first, this one last."""
     level: int
     text: str
+    topic: tuple[str, ...]
+    """The headings of the path that always begin a passage."""
 
 
 def files(directory: Path) -> tuple[list[Path], list[Path]]:
@@ -109,7 +111,9 @@ def sections(text: str) -> Iterator[Section]:
 
     def section() -> Section:
         level = headings[-1][0] if headings else 0
-        return Section(tuple(title for _, title in headings), level, "\n".join(lines).strip("\n"))
+        path = tuple(title for _, title in headings)
+        topic = tuple(title for level, title in headings if level <= HARD)
+        return Section(path, level, "\n".join(lines).strip("\n"), topic)
 
     for line in text.split("\n"):
         fence = _fenced(line, fence)
@@ -157,21 +161,23 @@ def _plain(title: str) -> str:
 
 
 def _merged(found: list[Section], characters: int) -> Iterator[Section]:
-    """Small subsections joined to what is above them, as long as they fit; never over a heading of level
-    one or two."""
-    held: Section | None = None
+    """Small subsections of one topic joined, as long as they fit; never over a heading of level one or two."""
+    group: list[Section] = []
     for section in found:
-        if held and (section.level <= HARD or section.path[: len(held.path)] != held.path):
-            yield held
-            held = None
         if not section.text.strip():
             continue
-        if held:
-            text = f"{held.text}\n\n{section.path[-1]}:\n{section.text}"
-            if len(text) <= characters:
-                held = Section(held.path, held.level, text)
-                continue
-            yield held
-        held = section
-    if held:
-        yield held
+        apart = section.level <= HARD or (group and section.topic != group[0].topic)
+        if group and (apart or len(_joined([*group, section]).text) > characters):
+            yield _joined(group)
+            group = []
+        group.append(section)
+    if group:
+        yield _joined(group)
+
+
+def _joined(group: list[Section]) -> Section:
+    """Several sections as one, each subsection below its heading."""
+    if len(group) == 1:
+        return group[0]
+    texts = [one.text if one.level <= HARD else f"### {one.path[-1]}\n\n{one.text}" for one in group]
+    return Section(group[0].topic, group[0].level, "\n\n".join(texts), group[0].topic)

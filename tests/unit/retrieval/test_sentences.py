@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.retrieval.sentences import sentences, spoken, windows
+from gateway.retrieval.sentences import headed, sentences, spoken, units, windows
 
 
 @pytest.mark.parametrize(
@@ -71,4 +71,16 @@ def test_markup_is_not_spoken(marked: str, plain: str) -> None:
 )
 def test_windows(text: str, expected: list[str]) -> None:
     """What is searched is each run of three sentences, or of three lines of a list; a text without any is one."""
-    assert windows(text) == expected
+    assert [window for _, window in windows(text)] == expected
+
+
+def test_a_heading_within_a_passage_is_a_context_and_no_sentence() -> None:
+    """What stands below a heading is compared below it; no window reaches over it, and it is never said."""
+    text = "Above.\n\n### How much is it?\n\nTen pounds. Children pay five.\n\n### Empty\n\n### When?\n\nAt nine."
+    assert headed(text) == (
+        ("", ("Above.",)),
+        ("How much is it?", ("Ten pounds.", "Children pay five.")),
+        ("When?", ("At nine.",)),
+    )
+    assert units(text) == ("Above.", "Ten pounds.", "Children pay five.", "At nine.")
+    assert ("How much is it?", "Ten pounds. Children pay five.") in windows(text)

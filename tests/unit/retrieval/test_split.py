@@ -27,10 +27,14 @@ def test_passage_does_not_straddle_second_level_sections() -> None:
 
 
 def test_small_subsections_stay_with_what_is_above_them() -> None:
-    """Third-level sections that fit join their parent and keep their heading as words."""
+    """Third-level sections that fit join their parent, or one another, each below its heading."""
     [(title, text)] = cut("## Boats\n\nThere are two.\n\n### Ann\n\nRed.\n\n### Bea\n\nBlue.\n")
     assert title == "Boats"
-    assert text == "There are two.\n\nAnn:\nRed.\n\nBea:\nBlue."
+    assert text == "There are two.\n\n### Ann\n\nRed.\n\n### Bea\n\nBlue."
+    assert cut("# X\n\n## Boats\n\n### Ann\n\nRed.\n\n### Bea\n\nBlue.\n\n## Cars\n\n### Cid\n\nGrey.\n") == [
+        ("X > Boats", "### Ann\n\nRed.\n\n### Bea\n\nBlue."),
+        ("X > Cars > Cid", "Grey."),
+    ]
 
 
 def test_long_section_is_cut_at_sentences_and_keeps_its_title() -> None:
