@@ -112,7 +112,7 @@ def _summary(asked: list[Asked], count: int) -> dict[str, object]:
 
 def _show(asked: list[Asked], count: int) -> None:
     console = Console()
-    table = Table("collection", "questions", "follow-ups", "recall@1", f"recall@{count}", "stated", "declined")
+    table = Table("collection", "asked", "follow-ups", "recall@1", f"recall@{count}", "stated", "declined")
     for name, group in _by_collection(asked).items():
         answerable = [one for one in group if not one.question.unanswerable]
         follow_ups = sum(len(one.question.turns) > 1 for one in answerable)
