@@ -82,9 +82,10 @@ def _lifespan(
                 raise
             drain.opened = opened
             given = opened if retrieve is None else opened._replace(retrieve=retrieve)
+            now = brain(settings, agents, given)
             yield State(
                 settings=settings,
-                brain=brain(settings, agents, given),
+                brain=lambda: now,
                 ended=observe.turn_ended,
                 missing=opened.missing,
                 draining=lambda: drain.begun,

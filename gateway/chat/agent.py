@@ -36,7 +36,7 @@ from gateway.settings.build import (
     meant,
 )
 from gateway.settings.lines import nearest
-from gateway.types import Agent, Retrieval, Voice
+from gateway.types import Agent, Rate, Retrieval, Voice
 
 _SPOKEN = Rule(longest=1000)
 _NAMED = Rule(pattern=NAME, says=NAME_SAYS)
@@ -53,11 +53,14 @@ RULES = {
     (Agent, "apology"): _SPOKEN,
     (Agent, "unknown"): _SPOKEN,
     (Agent, "fillers"): Rule(pattern=r"(?s)\s*\S.{0,119}", says="a line of 1 to 120 characters", items=8),
+    (Agent, "filler_after_ms"): Rule(least=100, most=10_000),
     (Agent, "face_id"): _ID,
     (Agent, "tts_key_env"): Rule(pattern=VARIABLE, says=VARIABLE_SAYS),
     (Agent, "max_session_length"): _SECONDS,
     (Agent, "max_idle_time"): _SECONDS,
     (Agent, "origins"): Rule(pattern=ORIGIN, says=ORIGIN_SAYS),
+    (Rate, "requests"): Rule(least=0, most=1_000_000),
+    (Rate, "streams"): Rule(least=0, most=100_000),
     (Retrieval, "top_k"): Rule(least=1, most=20),
     (Retrieval, "floor"): Rule(least=0, most=1),
     (Retrieval, "budget_ms"): Rule(least=1, most=10_000),

@@ -104,7 +104,7 @@ async def _opened(prompt: Prompt, stages: Sequence[Stage], turn: Turn, brain: Br
     record = stream.recorded(turn, brain.clock)
     began = brain.clock()
     try:
-        opened = await brain.complete(turn.route, prompt)
+        opened = await brain.complete(turn.route, prompt, turn.attempts.append)
     except RequestError:
         raise
     except Exception as caught:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from gateway.chat import completion
 from gateway.chat import request as requests
-from gateway.chat.answer import Answer, answer
+from gateway.chat.answer import Answer, Brain, answer
 from gateway.chat.frames import Stamp, frames
 from gateway.errors import CallerGone, Draining, GatewayError, RequestError, UpstreamError
 from gateway.http.hangup import body, cancelled_on_hangup
@@ -24,9 +24,10 @@ from gateway.types import Outcome, Turn
 async def chat_completions(request: Request[State]) -> Response | Streamed:
     """Answer with a stream, one JSON object, or an error; write the turn's record exactly once."""
     state = request.state
-    turn = Turn(state["request_id"], time.time(), state["brain"].clock())
+    brain = state["brain"]()
+    turn = Turn(state["request_id"], time.time(), brain.clock())
     try:
-        return await _answered(request, turn)
+        return await _answered(request, turn, brain)
     except GatewayError as error:
         turn.status, turn.code = error.status, error.code
         turn.outcome = _outcome(error)
@@ -40,9 +41,9 @@ async def chat_completions(request: Request[State]) -> Response | Streamed:
         raise
 
 
-async def _answered(request: Request[State], turn: Turn) -> Response | Streamed:
+async def _answered(request: Request[State], turn: Turn, brain: Brain) -> Response | Streamed:
     state = request.state
-    brain, settings = state["brain"], state["settings"]
+    settings = state["settings"]
     if state["draining"]():
         raise Draining("The gateway is shutting down.", retry_after=1.0)
     received = await body(request, settings.limits)
@@ -84,7 +85,7 @@ async def _stream_ended(answered: Answer, turn: Turn, state: State) -> None:
 
 
 def _ended(state: State, turn: Turn) -> None:
-    turn.timings["total"] = (state["brain"].clock() - turn.began) * 1000
+    turn.timings["total"] = (state["brain"]().clock() - turn.began) * 1000
     state["ended"](turn)
 
 

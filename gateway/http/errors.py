@@ -17,7 +17,7 @@ def rendered(error: GatewayError, request_id: str, headers: dict[str, str] | Non
     """The error as a response. The id stands in the message too: people copy the message, not the headers."""
     envelope = error.envelope
     envelope["error"]["message"] += f" (request {request_id})"
-    headers = dict(headers or {})
+    headers = {**error.headers, **(headers or {})}
     if error.retry_after is not None:
         headers["Retry-After"] = f"{error.retry_after:.0f}"
         headers["retry-after-ms"] = f"{error.retry_after * 1000:.0f}"

@@ -11,7 +11,7 @@ from gateway.http.state import State
 
 
 def _models(state: State) -> dict[str, dict[str, Any]]:
-    brain = state["brain"]
+    brain = state["brain"]()
     owners = dict.fromkeys(brain.routes, "route") | dict.fromkeys(brain.agents, "agent")
     return {
         name: {"id": name, "object": "model", "created": state["started"], "owned_by": owner}
@@ -30,7 +30,7 @@ async def model(request: Request[State]) -> Response:
     asked = request.path_params["model"]
     listed = _models(request.state)
     route, slash, name = asked.partition("/")
-    if asked not in listed and not (slash and name and route in request.state["brain"].routes):
+    if asked not in listed and not (slash and name and route in request.state["brain"]().routes):
         raise ModelNotFound(f"There is no model {asked!r}. GET /v1/models lists all that answers.", param="model")
     found = listed.get(asked) or {**listed[route], "id": asked}
     return Response(orjson.dumps(found), media_type="application/json")

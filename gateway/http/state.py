@@ -14,7 +14,8 @@ class State(TypedDict):
     """Typed lifespan state; `request_id` and `send` are put in for each request (`edge.Identified`)."""
 
     settings: Settings
-    brain: Brain
+    brain: Callable[[], Brain]
+    """The brain of now: a reload puts another one in its place. A turn takes it once."""
     ended: Callable[[Turn], None]
     """Write a turn's record."""
     missing: Callable[[], Sequence[str]]

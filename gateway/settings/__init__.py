@@ -1,6 +1,36 @@
 """Frozen values, and `load`, which makes them from a TOML text and the environment."""
 
+from gateway.settings.secrets import loopback
 from gateway.settings.sources import OPENAI_URL, load
-from gateway.settings.values import Cors, Knowledge, Limits, Log, Route, Server, Settings, Target
+from gateway.settings.values import (
+    Admin,
+    Auth,
+    Breaker,
+    Cors,
+    Knowledge,
+    Limits,
+    Log,
+    Route,
+    Server,
+    Settings,
+    Store,
+    Target,
+)
 
-__all__ = ["OPENAI_URL", "Cors", "Knowledge", "Limits", "Log", "Route", "Server", "Settings", "Target", "load"]
+__all__ = [
+    "OPENAI_URL",
+    "Admin",
+    "Auth",
+    "Breaker",
+    "Cors",
+    "Knowledge",
+    "Limits",
+    "Log",
+    "Route",
+    "Server",
+    "Settings",
+    "Store",
+    "Target",
+    "load",
+    "loopback",
+]

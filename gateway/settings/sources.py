@@ -3,7 +3,6 @@
 The environment wins over the file. All faults of both are raised at once.
 """
 
-import ipaddress
 import re
 import tomllib
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from gateway.errors import ConfigurationError, Fault
+from gateway.settings import secrets
 from gateway.settings.build import (
     NAME,
     NAME_SAYS,
@@ -24,7 +24,19 @@ from gateway.settings.build import (
     meant,
 )
 from gateway.settings.lines import marked, nearest
-from gateway.settings.values import Cors, Knowledge, Limits, Log, Route, Server, Settings, Target
+from gateway.settings.values import (
+    Admin,
+    Breaker,
+    Cors,
+    Knowledge,
+    Limits,
+    Log,
+    Route,
+    Server,
+    Settings,
+    Store,
+    Target,
+)
 
 OPENAI_URL = "https://api.openai.com/v1"
 OPENAI_MODEL = "gpt-4o-mini"
@@ -34,14 +46,23 @@ EMBEDDED = ("extractive", "llm")
 LLM_FIRST_TOKEN = 20.0
 """Seconds: a cold model on a small machine reads a prompt at that pace."""
 
+NETWORK = r"[0-9A-Fa-f:.]+(/[0-9]{1,3})?"
+NETWORK_SAYS = "an address or a network such as 10.0.0.0/8"
 _SECONDS = Rule(above=0, most=3600)
 RULES = {
     (Server, "host"): Rule(pattern=r"\S{1,255}", says="an address or a host's name"),
     (Server, "port"): Rule(least=0, most=65535),
     (Server, "write_timeout"): _SECONDS,
+    (Server, "drain_notice"): Rule(least=0, most=600),
     (Server, "drain_timeout"): Rule(least=0, most=3600),
+    (Server, "trusted_proxies"): Rule(pattern=NETWORK, says=NETWORK_SAYS),
     (Limits, "body_bytes"): Rule(least=1024, most=2**30),
     (Limits, "body_timeout"): _SECONDS,
+    (Limits, "header_bytes"): Rule(least=1024, most=2**20),
+    (Limits, "header_timeout"): _SECONDS,
+    (Limits, "turns"): Rule(least=1, most=1_000_000),
+    (Limits, "lag"): Rule(above=0, most=60),
+    (Limits, "wrong_keys"): Rule(least=1, most=1_000_000),
     (Limits, "messages"): Rule(least=1, most=1_000_000),
     (Limits, "history_characters"): Rule(least=100, most=100_000_000),
     (Cors, "origins"): Rule(pattern=ORIGIN, says=ORIGIN_SAYS),
@@ -58,10 +79,25 @@ RULES = {
     (Target, "first_token"): _SECONDS,
     (Target, "between_chunks"): _SECONDS,
     (Target, "total"): _SECONDS,
+    (Target, "retries"): Rule(least=0, most=5),
+    (Target, "weight"): Rule(least=0, most=1_000_000),
+    (Route, "first_token"): Rule(least=0, most=3600),
+    (Route, "hedge_after"): Rule(least=0, most=60),
+    (Route, "hedge_share"): Rule(least=0, most=1),
+    (Breaker, "failures"): Rule(least=1, most=1000),
+    (Breaker, "open_for"): _SECONDS,
+    (Breaker, "longest"): _SECONDS,
+    (Admin, "listen"): Rule(pattern=r"|(\[[0-9A-Fa-f:.]+\]|[^\s:]+):[0-9]{1,5}", says="HOST:PORT, or empty"),
+    (Store, "timeout"): Rule(above=0, most=10),
+    (Store, "prefix"): Rule(pattern=r"[A-Za-z0-9_-]{1,64}", says="1 to 64 letters, digits, hyphens and underscores"),
     (Log, "format"): Rule(choices=("auto", "json", "text")),
     (Settings, "routes"): Rule(keys=NAME, says=NAME_SAYS),
     (Settings, "prompts"): Rule(pattern=r".+", says="a path"),
     (Settings, "var"): Rule(pattern=r".+", says="a path"),
+    (Settings, "redis_url"): Rule(withheld="a store's URL may hold a password: put it into REDIS_URL"),
+    (Settings, "admin_key"): Rule(withheld="a key does not belong in a file: put it into GATEWAY_ADMIN_KEY"),
+    (Settings, "secret"): Rule(withheld="a secret does not belong in a file: put it into GATEWAY_SECRET"),
+    (Settings, "public_url"): Rule(withheld="is set by the environment: GATEWAY_PUBLIC_URL"),
 }
 
 
@@ -83,8 +119,8 @@ def load(
     builder = Builder(where, lambda keys: nearest(marks, keys), RULES, base)
     read = builder.table(Settings, table) or Settings()
     settings = _environment(_based(read, base, table), environ, builder)
-    settings = _routes(settings, environ, builder, local=_local(llm=llm, gguf=gguf))
-    _checked(settings, builder)
+    settings = _routes(secrets.read(settings, environ, builder), environ, builder, local=_local(llm=llm, gguf=gguf))
+    settings = secrets.guarded(settings, table, builder)
     if builder.faults:
         raise ConfigurationError(builder.faults)
     return settings
@@ -185,12 +221,17 @@ def _keyed(name: str, route: Route, environ: Mapping[str, str], builder: Builder
             builder.fault(here, "needs exactly one of url and embedded")
         if target.url and (problem := _url_problem(target.url)):
             builder.fault((*here, "url"), problem)
+        if 0 < route.first_token < target.first_token:
+            problem = f"must not be less than a target's first_token ({target.first_token:g}); 0: twice the longest"
+            builder.fault(("routes", name, "first_token"), problem)
         if target.first_token > target.total:
             builder.fault((*here, "total"), f"must not be less than first_token ({target.first_token:g})")
         key, problem = _key(target.key_env, environ) if target.key_env else ("", "")
         if problem:
             builder.fault((*here, "key_env"), problem)
         targets.append(replace(target, url=target.url.rstrip("/"), key=key))
+    if targets and route.strategy == "weighted" and not any(target.weight for target in targets):
+        builder.fault(at, "have no weight at all: with the strategy weighted, one must have more than 0")
     return replace(route, targets=tuple(targets))
 
 
@@ -221,23 +262,3 @@ def _url_problem(url: str) -> str:
     if parts.path.rstrip("/").endswith("/chat/completions"):
         return "must be the base: leave /chat/completions off, it is put behind it"
     return ""
-
-
-def _checked(settings: Settings, builder: Builder) -> None:
-    """What no key can say alone."""
-    host = settings.server.host
-    if not _loopback(host):
-        problem = (
-            f"must be a loopback address, not {host[:80]!r}: no key is asked for, so only this machine may call; "
-            "put a tunnel or a TLS proxy of its own in front"
-        )
-        builder.fault(("server", "host"), problem)
-
-
-def _loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.types import OnFailure
+from gateway.types import OnFailure, Strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,12 @@ class Server:
     port: int = 8000
     write_timeout: float = 5.0
     """A caller that does not read for so long is hung up on."""
+    drain_notice: float = 5.0
+    """After SIGTERM, readiness says 503 for so long before connections are refused: load balancers need to see it."""
     drain_timeout: float = 25.0
     """After SIGTERM, running streams have so long to end by themselves; then they get a proper finish."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks whose `X-Forwarded-For` says who the caller is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +33,17 @@ class Limits:
 
     body_bytes: int = 1024 * 1024
     body_timeout: float = 10.0
+    header_bytes: int = 64 * 1024
+    header_timeout: float = 10.0
     messages: int = 5000
     history_characters: int = 48_000
     """What is sent upstream of the caller's history; the oldest turns go first."""
+    turns: int = 1000
+    """Turns at once in this process; one more is refused with 503, at once."""
+    lag: float = 1.0
+    """Where the event loop is so late, new turns are refused with 503 until it is not."""
+    wrong_keys: int = 20
+    """Wrong keys of one address in a minute; more are refused with 429."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +82,67 @@ class Target:
     first_token: float = 3.0
     between_chunks: float = 5.0
     total: float = 60.0
+    retries: int = 1
+    """Further tries before another target is asked: only where nothing was answered and little time was lost."""
+    weight: int = 1
+    """Its share of the requests, where the route's strategy is `weighted`."""
+    continues: bool = False
+    """It may be handed what another target had said before it broke off, and go on from there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`[routes.NAME]`: targets in order; the next one is asked where one fails before its first chunk."""
+    """`[routes.NAME]`: targets; another one is asked where one fails before its first chunk."""
 
     targets: tuple[Target, ...] = ()
+    strategy: Strategy = "fallback"
+    """Which is asked first: `fallback`, the first written; `weighted`, by chance; `fastest`, by time to first token."""
+    first_token: float = 0.0
+    """Until the first word, over all targets and retries. 0: twice the longest of its targets'."""
+    hedge: bool = False
+    """Ask a second target where the first has said nothing after `hedge_after`; the first word wins."""
+    hedge_after: float = 0.0
+    """0: the 95th percentile of the target's own last times to first token."""
+    hedge_share: float = 0.1
+    """Of the requests that may be hedged."""
     on_failure: OnFailure = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """`[breaker]`: when a target is left out for a while."""
+
+    failures: int = 3
+    """In a row."""
+    open_for: float = 1.0
+    """Until it is tried again; doubled each time it fails then."""
+    longest: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """`[auth]`: who may call."""
+
+    anonymous: bool = True
+    """Callers without a key, or with an unknown one, may chat: on a loopback address only. Elsewhere it is False."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """`[admin]`: where `/admin` answers."""
+
+    listen: str = ""
+    """`HOST:PORT` of its own; empty: beside everything else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """`[store]`: Redis, or the Valkey server that the gateway starts itself."""
+
+    timeout: float = 0.05
+    """For one operation; what takes longer is done without."""
+    prefix: str = "gateway"
+    """Of every key and channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +162,10 @@ class Settings:
     cors: Cors = Cors()
     knowledge: Knowledge = Knowledge()
     log: Log = Log()
+    auth: Auth = Auth()
+    admin: Admin = Admin()
+    store: Store = Store()
+    breaker: Breaker = Breaker()
     routes: Mapping[str, Route] = field(default_factory=dict)
     default_route: str = ""
     """The route of agents that name none. Empty: `llm` if asked for on the command line, else `openai` with
@@ -106,3 +175,11 @@ class Settings:
     prompts: Path = Path("prompts")
     var: Path = Path("var")
     """State that is not the truth: knowledge versions, vectors, the converted model. GATEWAY_VAR."""
+    redis_url: str = field(default="", repr=False)
+    """REDIS_URL; empty: the gateway starts its own store. Never in a file, since it may hold a password."""
+    admin_key: str = field(default="", repr=False)
+    """GATEWAY_ADMIN_KEY; empty: `/admin` answers to callers on this machine only."""
+    secret: str = field(default="", repr=False)
+    """GATEWAY_SECRET: capabilities are made with it; empty: the one that lies under `var`, made at the first start."""
+    public_url: str = ""
+    """GATEWAY_PUBLIC_URL: where callers reach the gateway; empty: where it listens."""

@@ -4,12 +4,14 @@ All fail-over is decided here and only before the first useful chunk: after it, 
 """
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from typing import NamedTuple
+from functools import partial
+from typing import Literal, NamedTuple
 
 from gateway.errors import ModelNotFound, UpstreamEmpty, UpstreamError, UpstreamTimeout
-from gateway.types import Ask, Chunk, Chunks, Complete, Opened, Prompt
+from gateway.types import Ask, Attempted, Chunk, Chunks, Complete, Note, Opened, Prompt
 
 
 class Attempt(NamedTuple):
@@ -25,19 +27,28 @@ class Attempt(NamedTuple):
 def completing(routes: Mapping[str, Sequence[Attempt]]) -> Complete:
     """Return the function that opens a completion on a route."""
 
-    async def complete(route: str, prompt: Prompt) -> Opened:
+    async def complete(route: str, prompt: Prompt, note: Note) -> Opened:
         failed: UpstreamError | None = None
-        for attempt in routes.get(route, ()):
+        for number, attempt in enumerate(routes.get(route, ())):
+            target = f"{attempt.name}/{prompt.model or attempt.model}".rstrip("/")
+            began = time.perf_counter()
+            noted = partial(_noted, note, target, began, number)
             try:
                 leading, chunks = await _opened(attempt, prompt)
             except UpstreamError as error:
+                noted(error.code)
                 failed = error
             else:
-                target = f"{attempt.name}/{prompt.model or attempt.model}".rstrip("/")
+                noted("")
                 return Opened(target, _resumed(leading, chunks), chunks.aclose)
         raise failed or ModelNotFound(f"There is no route {route!r}.", param="model")
 
     return complete
+
+
+def _noted(note: Note, target: str, began: float, number: int, code: str) -> None:
+    kind: Literal["first", "fallback"] = "fallback" if number else "first"
+    note(Attempted(target, code, (time.perf_counter() - began) * 1000, kind))
 
 
 async def _opened(attempt: Attempt, prompt: Prompt) -> tuple[list[Chunk], Chunks]:

@@ -127,7 +127,11 @@ def test_all_faults_come_at_once() -> None:
     ("text", "field", "says"),
     [
         ("[server]\nprot = 1", "server.prot", "did you mean 'port'?"),
-        ("[server]\nqqqq = 1", "server.qqqq", "known: drain_timeout, host, port, write_timeout"),
+        (
+            "[server]\nqqqq = 1",
+            "server.qqqq",
+            "known: drain_notice, drain_timeout, host, port, trusted_proxies, write_timeout",
+        ),
         ("server = 3", "server", "must be a table, not a whole number"),
         ("[server]\nport = 65536", "server.port", "0 at least and 65535 at most, not 65536"),
         ("[server]\nport = true", "server.port", "must be a whole number, not true or false"),

@@ -5,9 +5,11 @@ import asyncio
 import pytest
 
 from gateway.errors import GatewayError, ModelNotFound, UpstreamEmpty, UpstreamTimeout, UpstreamUnavailable
-from gateway.types import Agent, Ask, Chunk, Chunks, Prompt
+from gateway.types import Agent, Ask, Attempted, Chunk, Chunks, Prompt
 from gateway.upstream.completing import Attempt, completing
 from gateway.upstream.silence import Silence
+
+NOTED: list[Attempted] = []
 
 ROUTE = Prompt([{"role": "user", "content": "?"}])
 AGENT = Prompt(ROUTE.messages, agent=Agent("nora", "persona"))
@@ -40,7 +42,7 @@ class Target:
 
 async def said(prompt: Prompt, *targets: Target, first_token: float = 0.05) -> tuple[str, list[Chunk]]:
     attempts = [Attempt(f"t{number}", "m", first_token, target.ask()) for number, target in enumerate(targets)]
-    opened = await completing({"r": attempts})("r", prompt)
+    opened = await completing({"r": attempts})("r", prompt, NOTED.append)
     return opened.target, [chunk async for chunk in opened.chunks]
 
 
@@ -93,7 +95,9 @@ async def test_a_bare_route_may_answer_without_a_word(first: Chunk) -> None:
 
 async def test_a_model_of_the_route_is_named() -> None:
     """`ROUTE/NAME` reaches the target's name."""
-    opened = await completing({"r": [Attempt("r", "m", 1, Target(*HI).ask())]})("r", Prompt((), model="other"))
+    opened = await completing({"r": [Attempt("r", "m", 1, Target(*HI).ask())]})(
+        "r", Prompt((), model="other"), [].append
+    )
     assert opened.target == "r/other"
     await opened.aclose()
 
@@ -101,7 +105,7 @@ async def test_a_model_of_the_route_is_named() -> None:
 async def test_closing_an_opened_completion_closes_its_target() -> None:
     """Nobody has to begin the stream for it to be closed."""
     target = Target(*HI)
-    opened = await completing({"r": [Attempt("r", "m", 1, target.ask())]})("r", AGENT)
+    opened = await completing({"r": [Attempt("r", "m", 1, target.ask())]})("r", AGENT, NOTED.append)
     await opened.aclose()
     assert target.closed == 1
 
@@ -120,7 +124,7 @@ async def test_a_cancelled_opening_closes_its_target() -> None:
 async def test_an_unknown_route_is_a_model_not_found() -> None:
     """A route that nobody configured is the caller's mistake."""
     with pytest.raises(ModelNotFound):
-        await completing({})("nobody", ROUTE)
+        await completing({})("nobody", ROUTE, NOTED.append)
 
 
 async def test_silence_breaks_off_once_and_only_when_waited_through() -> None:

@@ -1,0 +1,117 @@
+"""Everything that can go wrong on purpose. One tree, one envelope (`http/errors.py` renders it).
+
+GatewayError                  500 server_error            internal_error
+├── RequestError              400 invalid_request_error   the caller's own fault: always keeps its status
+│   ├── InvalidJSON           400                         invalid_json
+│   ├── MissingParameter      400                         missing_required_parameter
+│   ├── InvalidType           400                         invalid_type
+│   ├── InvalidValue          400                         invalid_value
+│   ├── UnsupportedValue      400                         unsupported_value
+│   ├── AuthenticationError   401 authentication_error    invalid_api_key
+│   │   └── MissingKey        401                         missing_api_key
+│   ├── InsufficientScope     403 permission_error        insufficient_scope
+│   ├── NotFound              404 not_found_error         not_found
+│   │   └── ModelNotFound     404                         model_not_found
+│   ├── MethodNotAllowed      405                         method_not_allowed
+│   ├── RequestTimeout        408                         request_timeout
+│   ├── Conflict              409                         conflict
+│   ├── TooLarge              413                         request_too_large
+│   ├── UnsupportedMediaType  415                         unsupported_media_type
+│   ├── RateLimited           429 rate_limit_error        rate_limit_exceeded; with Retry-After
+│   ├── HeadersTooLarge       431                         request_header_fields_too_large
+│   └── UpstreamRejected      400                         the upstream's own code, e.g. context_length_exceeded
+├── CallerGone                499                         client_closed_request (seen in logs only)
+├── Draining                  503                         shutting_down
+├── Overloaded                503                         overloaded: refused at once instead of late
+├── StoreUnavailable          503                         store_unavailable: an admin's write that cannot be kept
+├── UpstreamError             502 upstream_error          upstream_error
+│   ├── UpstreamUnavailable   502                         upstream_unavailable
+│   ├── UpstreamTLSError      502                         upstream_tls_error
+│   ├── UpstreamAuthFailed    502                         upstream_auth_failed
+│   ├── UpstreamTimeout       504                         upstream_timeout: nothing came before its deadline
+│   ├── UpstreamStalled       504                         upstream_stalled: it began and fell silent
+│   ├── UpstreamTruncated     502                         upstream_truncated: it ended without a finish
+│   ├── UpstreamProtocolError 502                         upstream_protocol_error: it cannot be read
+│   ├── UpstreamEmpty         502                         empty_answer: it finished and said nothing
+│   └── UpstreamLimited       429 rate_limit_error        rate_limit_exceeded; with Retry-After
+├── KnowledgeError            500                         ingesting or opening a collection failed
+└── ConfigurationError        --                          settings and agent files: every fault at once
+
+Statuses and types are OpenAI's: https://platform.openai.com/docs/guides/error-codes
+"""
+
+from gateway.errors.configuration import ConfigurationError, Fault
+from gateway.errors.request import (
+    AuthenticationError,
+    Conflict,
+    HeadersTooLarge,
+    InsufficientScope,
+    InvalidJSON,
+    InvalidType,
+    InvalidValue,
+    MethodNotAllowed,
+    MissingKey,
+    MissingParameter,
+    ModelNotFound,
+    NotFound,
+    RateLimited,
+    RequestError,
+    RequestTimeout,
+    TooLarge,
+    UnsupportedMediaType,
+    UnsupportedValue,
+    UpstreamRejected,
+)
+from gateway.errors.root import CallerGone, Draining, GatewayError, KnowledgeError, Overloaded, StoreUnavailable
+from gateway.errors.upstream import (
+    UpstreamAuthFailed,
+    UpstreamEmpty,
+    UpstreamError,
+    UpstreamLimited,
+    UpstreamProtocolError,
+    UpstreamStalled,
+    UpstreamTimeout,
+    UpstreamTLSError,
+    UpstreamTruncated,
+    UpstreamUnavailable,
+)
+
+__all__ = [
+    "AuthenticationError",
+    "CallerGone",
+    "ConfigurationError",
+    "Conflict",
+    "Draining",
+    "Fault",
+    "GatewayError",
+    "HeadersTooLarge",
+    "InsufficientScope",
+    "InvalidJSON",
+    "InvalidType",
+    "InvalidValue",
+    "KnowledgeError",
+    "MethodNotAllowed",
+    "MissingKey",
+    "MissingParameter",
+    "ModelNotFound",
+    "NotFound",
+    "Overloaded",
+    "RateLimited",
+    "RequestError",
+    "RequestTimeout",
+    "StoreUnavailable",
+    "TooLarge",
+    "UnsupportedMediaType",
+    "UnsupportedValue",
+    "UpstreamAuthFailed",
+    "UpstreamEmpty",
+    "UpstreamError",
+    "UpstreamLimited",
+    "UpstreamProtocolError",
+    "UpstreamRejected",
+    "UpstreamStalled",
+    "UpstreamTLSError",
+    "UpstreamTimeout",
+    "UpstreamTruncated",
+    "UpstreamUnavailable",
+]

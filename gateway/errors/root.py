@@ -1,0 +1,67 @@
+"""The root of the tree, and what goes wrong in the gateway itself."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class GatewayError(Exception):
+    """The root: `status`, `type` and `code` go to the caller, and so does the message."""
+
+    status: int = 500
+    type: str = "server_error"
+    code: str = "internal_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after = retry_after
+        self.headers = dict(headers or {})
+
+    @property
+    def envelope(self) -> dict[str, Any]:
+        """OpenAI's error envelope: `{"error": {"message", "type", "param", "code"}}`."""
+        return {
+            "error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code},
+        }
+
+
+class CallerGone(GatewayError):
+    """The caller hung up. Nobody reads this; it is logged."""
+
+    status = 499
+    code = "client_closed_request"
+
+
+class Draining(GatewayError):
+    """The process is about to stop."""
+
+    status = 503
+    code = "shutting_down"
+
+
+class Overloaded(GatewayError):
+    """The process has as much to do as it can do well: a voice cannot wait in a line."""
+
+    status = 503
+    code = "overloaded"
+
+
+class StoreUnavailable(GatewayError):
+    """The store is away, and what an admin wants to write cannot be kept."""
+
+    status = 503
+    code = "store_unavailable"
+
+
+class KnowledgeError(GatewayError):
+    """Ingesting or opening a collection failed."""
+
+    code = "knowledge_error"

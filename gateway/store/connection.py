@@ -1,0 +1,5 @@
+"""The client of the store."""
+
+import redis.asyncio
+
+Client = redis.asyncio.Redis
