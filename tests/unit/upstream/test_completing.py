@@ -96,7 +96,7 @@ async def test_a_bare_route_may_answer_without_a_word(first: Chunk) -> None:
 async def test_a_model_of_the_route_is_named() -> None:
     """`ROUTE/NAME` reaches the target's name."""
     opened = await completing({"r": [Attempt("r", "m", 1, Target(*HI).ask())]})(
-        "r", Prompt((), model="other"), [].append
+        "r", Prompt((), model="other"), NOTED.append
     )
     assert opened.target == "r/other"
     await opened.aclose()
