@@ -50,6 +50,7 @@ class Breaker:
         "_wait",
         "clock",
         "error",
+        "limit",
         "opened",
         "publish",
         "rule",
@@ -72,6 +73,8 @@ class Breaker:
         self.state: State = "closed"
         self.error: UpstreamError | None = None
         """Its last failure."""
+        self.limit: UpstreamError | None = None
+        """What named the last time (`Retry-After`)."""
         self.wanted = False
         """Somebody was sent elsewhere since the last probe."""
         self._failures = 0  # in a row, before the first token
@@ -140,7 +143,7 @@ class Breaker:
 
     def cool(self, seconds: float, error: UpstreamError) -> None:
         """It named a time (`Retry-After`)."""
-        self.error = error
+        self.error = self.limit = error
         seconds = min(seconds, COOLEST)
         self._cooled = max(self._cooled, self.clock() + seconds)
         if seconds:

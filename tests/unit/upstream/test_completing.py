@@ -277,7 +277,9 @@ async def test_a_last_resort_that_hangs_is_not_asked_again() -> None:
     assert target.asked == 2
 
 
-@pytest.mark.parametrize("error", [UpstreamLimited("limit", retry_after=20), UpstreamUnavailable("busy", retry_after=20)])
+@pytest.mark.parametrize(
+    "error", [UpstreamLimited("limit", retry_after=20), UpstreamUnavailable("busy", retry_after=20)]
+)
 async def test_a_target_that_named_a_time_is_not_asked_before(error: UpstreamError) -> None:
     """`Retry-After`: other targets only; alone, the same error at once, with the time that is left."""
     target = Target(error)

@@ -11,25 +11,29 @@ from tests.unit.upstream.doubles import HI, Line, Target
 
 SENT = {"max_tokens": 100, "temperature": 0.2, "frequency_penalty": 0.1, "tools": [], "response_format": {}}
 OPENAI = {
-    "message": "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+    "message": "Unsupported parameter: 'max_tokens' is not supported with this model. "
+    "Use 'max_completion_tokens' instead.",
     "type": "invalid_request_error",
     "param": "max_tokens",
     "code": "unsupported_parameter",
 }
 VALUE = {
-    "message": "Unsupported value: 'temperature' does not support 0.2 with this model. Only the default (1) value is...",
+    "message": "Unsupported value: 'temperature' does not support 0.2 with this model. Only the default (1) is.",
     "param": "temperature",
     "code": "unsupported_value",
 }
 FASTAPI = [{"type": "extra_forbidden", "loc": ["body", "frequency_penalty"], "msg": "Extra inputs are not permitted"}]
 VLLM = {
     "object": "error",
-    "message": "[{'type': 'extra_forbidden', 'loc': ('body', 'frequency_penalty'), 'msg': 'Extra inputs are not permitted'}]",
+    "message": "[{'type': 'extra_forbidden', 'loc': ('body', 'frequency_penalty'), "
+    "'msg': 'Extra inputs are not permitted'}]",
     "type": "BadRequestError",
     "param": None,
     "code": 400,
 }
-GOOGLE = [{"error": {"code": 400, "message": 'Invalid JSON payload received. Unknown name "frequency_penalty": Cannot find'}}]
+GOOGLE = [
+    {"error": {"code": 400, "message": 'Invalid JSON payload received. Unknown name "frequency_penalty": Cannot find'}}
+]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import asyncio
 
 from gateway.upstream.silence import Silence
 
+
 async def test_silence_breaks_off_once_and_only_when_waited_through() -> None:
     """A pause while the caller reads does not count; one while the upstream is waited for does."""
     broken: list[int] = []
