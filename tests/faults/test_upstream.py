@@ -112,11 +112,12 @@ async def test_u03_a_certificate_that_is_not_valid(upstream: Upstream, tmp_path:
             assert (route.status, route.code) == (502, "upstream_tls_error")
 
 
+BEATS: Sequence[Step] = [Comment(), Pause(0.1)] * 20
 HANGS: Sequence[Reply] = (
     Script([], before=[Hang()]),
     Script([Hang()]),
     Script([Role(), Hang()]),
-    Script([*[Comment(), Pause(0.1)] * 20, Hang()]),
+    Script([*BEATS, Hang()]),
 )
 
 
@@ -175,8 +176,17 @@ async def test_u12_an_error_as_the_first_event(
     assert (route.status, route.code) == (status, told_code) and b"secret" not in route.body
 
 
-TEXT = ["Grü", "ße ", "aus ", "Köln, ", "日本", " 🙂!"]
-LENIENT = [Role(), *TEXT, Delta(None), Delta({"content": None}), Event({"choices": []}), Event({}), Finish(), Usage()]
+TEXT: Sequence[str] = ["Grü", "ße ", "aus ", "Köln, ", "日本", " 🙂!"]
+LENIENT: Sequence[Step] = [
+    Role(),
+    *TEXT,
+    Delta(None),
+    Delta({"content": None}),
+    Event({"choices": []}),
+    Event({}),
+    Finish(),
+    Usage(),
+]
 FRAMED: Sequence[Reply] = (
     *(Script(TEXT, sliced=size) for size in (1, 2, 3, 7)),
     *(Script(TEXT, newline=newline, space=False, bom=True) for newline in ("\r\n", "\r", "\n")),
@@ -208,7 +218,7 @@ async def test_u16_data_in_several_lines(upstream: Upstream, tmp_path: Path) -> 
 
 async def test_u17_heartbeats_are_no_answer(upstream: Upstream, tmp_path: Path) -> None:
     """A stream that only beats after its first word stalls all the same, and ends in the apology."""
-    upstream.script = Script(["Hel", *[Comment(), Pause(0.05)] * 20, "lo"])
+    upstream.script = Script(["Hel", *BEATS, "lo"])
     async with routed(tmp_path, target(upstream.url)) as url:
         heard = await asked(url)
     assert heard.text.startswith("Hel") and heard.text.endswith(APOLOGY) and heard.code == "upstream_stalled"
