@@ -1,12 +1,12 @@
 """What the lifespan yields: the only way that endpoints reach an adapter."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NotRequired, TypedDict
 
 from starlette.types import Send
 
 from gateway.chat.answer import Brain
-from gateway.settings import Settings
+from gateway.settings import Reloaded, Settings
 from gateway.types import Turn
 
 
@@ -21,6 +21,8 @@ class State(TypedDict):
     missing: Callable[[], Sequence[str]]
     """What the gateway does without at the moment, by name."""
     draining: Callable[[], bool]
+    reload: Callable[[], Awaitable[Reloaded]]
+    """Read settings and agent files again and serve what they say. Never raises: faults are in what it returns."""
     started: int
     """Seconds since the epoch."""
     request_id: NotRequired[str]

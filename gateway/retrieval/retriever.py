@@ -100,6 +100,11 @@ class Retriever:
         absent = [f"knowledge:{name}" for name in self.collections if name not in self._serving]
         return ["embeddings", *absent] if self.collections and not self.embed_query else absent
 
+    @property
+    def served(self) -> dict[str, str]:
+        """The name of the version that is searched, by collection."""
+        return {name: one.contents.version.name for name, one in self._serving.items()}
+
     async def retrieve(self, collections: Sequence[str], query: Query, retrieval: Retrieval) -> Retrieved:
         """A `types.Retrieve`."""
         if not collections or not query.question.strip():

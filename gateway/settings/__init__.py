@@ -1,7 +1,8 @@
-"""Frozen values, and `load`, which makes them from a TOML text and the environment."""
+"""Frozen values, and `read`, which makes them from a TOML text and the environment."""
 
+from gateway.settings.changes import Reloaded
 from gateway.settings.secrets import loopback
-from gateway.settings.sources import OPENAI_URL, load
+from gateway.settings.sources import OPENAI_URL, Read, load, read
 from gateway.settings.values import (
     Admin,
     Auth,
@@ -26,6 +27,8 @@ __all__ = [
     "Knowledge",
     "Limits",
     "Log",
+    "Read",
+    "Reloaded",
     "Route",
     "Server",
     "Settings",
@@ -33,4 +36,5 @@ __all__ = [
     "Target",
     "load",
     "loopback",
+    "read",
 ]
