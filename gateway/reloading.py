@@ -15,9 +15,10 @@ from typing import TypeVar
 from gateway import clients
 from gateway.chat.answer import Brain
 from gateway.errors import ConfigurationError, Fault, GatewayError
-from gateway.settings import Reloaded, Settings
+from gateway.settings import Settings
 from gateway.settings.changes import taken, waiting
 from gateway.types import Agent, Complete
+from gateway.types.administration import Reloaded
 
 logger = logging.getLogger("gateway")
 
@@ -83,7 +84,7 @@ class Current:
         complete = self.complete
         if settings.routes != self.settings.routes or settings.breaker != self.settings.breaker:
             complete = self.endable(await self.opened.routed(settings.routes))
-        served = self.opened.knowledge.served
+        served = self._served(after)
         # What a new agent knows is open before it is asked; what none knows any more is closed after the last could.
         await self.opened.knowledge.reload(dict.fromkeys([*before, *after]))
         if changed:
@@ -91,9 +92,12 @@ class Current:
             self.settings, self.agents, self.complete = settings, agents, complete
         if set(before) - set(after):
             await self.opened.knowledge.reload(after)
-        now = self.opened.knowledge.served
-        changed += [f"knowledge {name}" for name in _differing(served, now)]
+        changed += [f"knowledge {name}" for name in _differing(served, self._served(after))]
         return Reloaded(tuple(changed), waiting(self.settings, read))
+
+    def _served(self, collections: Iterable[str]) -> dict[str, str]:
+        """The version of each collection that is searched."""
+        return {name: self.opened.knowledge.served(name)[0] for name in collections}
 
 
 def _changed(

@@ -1,6 +1,5 @@
 """Frozen values, and `read`, which makes them from a TOML text and the environment."""
 
-from gateway.settings.changes import Reloaded
 from gateway.settings.secrets import loopback
 from gateway.settings.sources import OPENAI_URL, Read, load, read
 from gateway.settings.values import (
@@ -28,7 +27,6 @@ __all__ = [
     "Limits",
     "Log",
     "Read",
-    "Reloaded",
     "Route",
     "Server",
     "Settings",

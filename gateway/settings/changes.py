@@ -1,24 +1,11 @@
 """What a reload takes of new settings, and what has to wait for the next start."""
 
 from dataclasses import fields, is_dataclass, replace
-from typing import NamedTuple
 
-from gateway.errors import Fault
 from gateway.settings.values import Settings
 
 LIVE = ("breaker", "default_agent", "default_route", "routes")
 """What can change while turns run: each turn keeps what it began with. All else is held by what was opened with it."""
-
-
-class Reloaded(NamedTuple):
-    """What became of a reload."""
-
-    changed: tuple[str, ...] = ()
-    """What is served anew from now on: `agent nora`, `route main`, `knowledge lighthouse`, `breaker`."""
-    later: tuple[str, ...] = ()
-    """Settings that differ from those the process runs with and take effect at the next start: `server.port`."""
-    faults: tuple[Fault, ...] = ()
-    """Why nothing was changed; everything stays as it was."""
 
 
 def taken(now: Settings, read: Settings) -> Settings:
