@@ -83,7 +83,7 @@ class Current:
         changed = list(_changed(self.settings, settings, self.agents, agents))
         complete = self.complete
         if settings.routes != self.settings.routes or settings.breaker != self.settings.breaker:
-            complete = self.endable(await self.opened.routed(settings.routes))
+            complete = self.endable(await self.opened.routed(settings.routes, settings.breaker))
         served = self._served(after)
         # What a new agent knows is open before it is asked; what none knows any more is closed after the last could.
         await self.opened.knowledge.reload(dict.fromkeys([*before, *after]))
