@@ -12,7 +12,8 @@ from pathlib import Path
 
 from gateway import observe
 from gateway.errors import ConfigurationError, Fault, GatewayError
-from gateway.settings import Settings, load
+from gateway.errors.redaction import redacting
+from gateway.settings import Settings, load, withheld
 
 COMMANDS = {
     "serve": "answer POST /chat/completions",
@@ -58,7 +59,7 @@ def main() -> int:
     arguments = parser().parse_args()
     try:
         settings = settings_for(arguments)
-        observe.configure(settings.log.format)
+        observe.configure(settings.log.format, redact=redacting(withheld(settings)))
         return int(import_module(f"gateway.cli.{arguments.command}").run(arguments, settings))
     except ConfigurationError as error:
         print(*error.faults, sep="\n", file=sys.stderr)

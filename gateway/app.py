@@ -14,11 +14,13 @@ from starlette.middleware.cors import CORSMiddleware
 from gateway import clients, observe
 from gateway.chat.answer import Brain
 from gateway.errors import Draining, GatewayError
+from gateway.errors.redaction import redacting
 from gateway.http.edge import Caught, Identified
 from gateway.http.errors import on_gateway_error, on_http_exception
-from gateway.http.state import State
+from gateway.http.limits import Load, WrongKeys
+from gateway.http.state import Access, State
 from gateway.http.urls import routes
-from gateway.settings import Settings
+from gateway.settings import Settings, withheld
 from gateway.types import Agent, Retrieve
 
 EXPOSED = ("x-request-id", "x-gateway-sources", "x-gateway-target", "Server-Timing")
@@ -44,11 +46,16 @@ class Drain:
 
 
 def create_app(
-    settings: Settings, agents: Mapping[str, Agent], drain: Drain | None = None, *, retrieve: Retrieve | None = None
+    settings: Settings,
+    agents: Mapping[str, Agent],
+    drain: Drain | None = None,
+    *,
+    retrieve: Retrieve | None = None,
+    access: Access | None = None,
 ) -> Starlette:
     """Return the ASGI application. Nothing is opened before its lifespan begins.
 
-    `retrieve` searches in place of the knowledge that the settings name.
+    `retrieve` searches in place of the knowledge that the settings name; `access` says who may call, and how much.
     """
     drain = drain or Drain()
     middleware = [Middleware(Identified), Middleware(Caught)]
@@ -65,13 +72,15 @@ def create_app(
         routes=routes(),
         middleware=middleware,
         exception_handlers={GatewayError: on_gateway_error, HTTPException: on_http_exception},
-        lifespan=_lifespan(settings, agents, drain, retrieve),
+        lifespan=_lifespan(settings, agents, drain, retrieve, access or Access()),
     )
 
 
 def _lifespan(
-    settings: Settings, agents: Mapping[str, Agent], drain: Drain, retrieve: Retrieve | None
+    settings: Settings, agents: Mapping[str, Agent], drain: Drain, retrieve: Retrieve | None, access: Access
 ) -> Callable[[Starlette], AbstractAsyncContextManager[State]]:
+    load = Load(settings.limits)
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
         async with AsyncExitStack() as stack:
@@ -81,6 +90,7 @@ def _lifespan(
                 drain.failed = error
                 raise
             drain.opened = opened
+            await stack.enter_async_context(load.watched())
             given = opened if retrieve is None else opened._replace(retrieve=retrieve)
             now = brain(settings, agents, given)
             yield State(
@@ -90,6 +100,10 @@ def _lifespan(
                 missing=opened.missing,
                 draining=lambda: drain.begun,
                 started=int(time.time()),
+                access=access,
+                load=load,
+                wrong_keys=WrongKeys(settings.limits.wrong_keys),
+                redact=redacting(withheld(settings)),
             )
 
     return lifespan

@@ -14,6 +14,7 @@ import uvicorn
 from gateway import clients
 from gateway.app import Drain, create_app
 from gateway.errors import ConfigurationError, Fault
+from gateway.http.protocol import Wire, noticing
 from gateway.settings import Settings, Target
 from gateway.types import Agent
 
@@ -55,7 +56,8 @@ def config(settings: Settings, agents: Mapping[str, Agent], drain: Drain) -> uvi
         server_header=False,
         lifespan="on",
         ws="none",
-        http="httptools",
+        http=Wire,
+        proxy_headers=False,  # http/auth.py knows whom to trust
         loop="auto",
         backlog=2048,
         timeout_keep_alive=75,  # above the 60 s that load balancers keep a connection
@@ -68,6 +70,7 @@ def bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    noticing(listening)
     try:
         listening.bind((host, port))
     except OSError as error:

@@ -1,6 +1,6 @@
 """Frozen values, and `load`, which makes them from a TOML text and the environment."""
 
-from gateway.settings.secrets import loopback
+from gateway.settings.secrets import loopback, withheld
 from gateway.settings.sources import OPENAI_URL, load
 from gateway.settings.values import (
     Admin,
@@ -33,4 +33,5 @@ __all__ = [
     "Target",
     "load",
     "loopback",
+    "withheld",
 ]
