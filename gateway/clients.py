@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import aiohttp
 
+from gateway import store as stores
 from gateway.chat import agent as agent_files
 from gateway.chat import prompt as prompts
 from gateway.chat.history import History
@@ -21,6 +22,7 @@ from gateway.errors import ConfigurationError, Fault, GatewayError
 from gateway.processes import supervised
 from gateway.retrieval import retriever
 from gateway.settings import OPENAI_URL, Breaker, Route, Settings, Target
+from gateway.store import Store
 from gateway.types import Agent, Ask, Complete, Message, Retrieve, Retrieved
 from gateway.upstream import extractive, local, probe
 from gateway.upstream.candidate import Candidate, Plan
@@ -42,10 +44,17 @@ class Clients(NamedTuple):
     """What it has to do without at the moment, by name."""
     end_streams: Callable[[GatewayError], None]
     """Break every running upstream stream off, for this reason."""
+    routed: Callable[[Mapping[str, Route], Breaker], Awaitable[Complete]]
+    """Open other routes; what runs goes on with its own. Raises GatewayError where a local model cannot run."""
+    knowledge: retriever.Retriever
+    store: Store
 
 
-def agents(settings: Settings) -> dict[str, Agent]:
-    """Read the agent files. Raises ConfigurationError with every fault of all of them."""
+def agents(settings: Settings, *, routes: bool = True) -> dict[str, Agent]:
+    """Read the agent files. Raises ConfigurationError with every fault of all of them.
+
+    Without `routes` those that agents name are not looked for: the settings' own may be the fault.
+    """
     directory = settings.prompts
     if not directory.is_dir():
         raise ConfigurationError([Fault(str(directory), 0, "", "no such folder; agent files are looked for here")])
@@ -58,7 +67,7 @@ def agents(settings: Settings) -> dict[str, Agent]:
             faults.append(Fault(str(path), 0, "", f"cannot be read as UTF-8 text: {error}"))
     collections = [path.name for path in settings.knowledge.directory.glob("*") if path.is_dir()]
     try:
-        loaded = agent_files.loaded(files, settings.routes, collections)
+        loaded = agent_files.loaded(files, settings.routes if routes else None, collections)
     except ConfigurationError as error:
         raise ConfigurationError([*faults, *error.faults]) from None
     if settings.default_agent and settings.default_agent not in loaded:
@@ -69,22 +78,27 @@ def agents(settings: Settings) -> dict[str, Agent]:
     return loaded
 
 
-def checked(settings: Settings) -> dict[str, Agent]:
-    """The agents, once everything that a start needs from the disk is there. Raises ConfigurationError."""
-    faults: list[Fault] = []
+def checked(settings: Settings | None, faults: Sequence[Fault] = ()) -> dict[str, Agent]:
+    """The agents, once everything that a start needs from the disk is there. Raises ConfigurationError.
+
+    `faults` are those of the settings themselves: agents' faults are said beside them, all at once.
+    """
+    found = list(faults)
     loaded: dict[str, Agent] = {}
-    for target in (target for route in settings.routes.values() for target in route.targets):
+    routes = settings.routes.values() if settings else ()
+    for target in (target for route in routes for target in route.targets):
         if target.embedded == "llm":
             try:
                 local.model_file(Path(target.model) if target.model else None)
             except ConfigurationError as error:
-                faults += error.faults
-    try:
-        loaded = agents(settings)
-    except ConfigurationError as error:
-        faults += error.faults
-    if faults:
-        raise ConfigurationError(faults)
+                found += error.faults
+    if settings:
+        try:
+            loaded = agents(settings, routes=not faults)
+        except ConfigurationError as error:
+            found += error.faults
+    if found:
+        raise ConfigurationError(found)
     return loaded
 
 
@@ -98,19 +112,38 @@ def languages(agents: Mapping[str, Agent]) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, agents: Mapping[str, Agent]) -> AsyncIterator[Clients]:
-    """Open what the settings name; close it, in reverse, at the end."""
+async def opened(
+    settings: Settings, agents: Mapping[str, Agent], overloaded: Callable[[], bool] = lambda: False
+) -> AsyncIterator[Clients]:
+    """Open what the settings name; close it, in reverse, at the end.
+
+    A store, a target or knowledge that is away keeps nothing from opening: `missing` names it until it is back.
+    Nothing is hedged while `overloaded`. Raises GatewayError where the local model or the secret cannot be used.
+    """
     async with AsyncExitStack() as stack:
-        searches = await stack.enter_async_context(retriever.opened(settings, languages(agents)))
-        upstreams = Upstreams(await stack.enter_async_context(session()), stack, agents)
+        store = await stack.enter_async_context(stores.opened(settings))
+        upstreams = Upstreams(await stack.enter_async_context(session()), stack, agents, overloaded=overloaded)
         stack.push_async_callback(upstreams.targets.aclose)
-        complete = await upstreams.routed(settings.routes, settings.breaker)
-        yield Clients(
-            searches.retrieve,
-            complete,
-            lambda: [*searches.missing, *upstreams.missing()],
-            upstreams.end_streams,
+        upstreams.targets.publish = partial(_left_out, store)
+        store.subscribe("breaker", lambda told: upstreams.targets.told(told["target"], told["until"]))
+        searches, complete = await asyncio.gather(
+            stack.enter_async_context(retriever.opened(settings, languages(agents))),
+            upstreams.routed(settings.routes, settings.breaker),
         )
+        yield Clients(
+            retrieve=searches.retrieve,
+            complete=complete,
+            missing=lambda: [*store.missing, *searches.missing, *upstreams.missing()],
+            end_streams=upstreams.end_streams,
+            routed=upstreams.routed,
+            knowledge=searches,
+            store=store,
+        )
+
+
+def _left_out(store: Store, target: str, until: float) -> None:
+    """Tell the other workers; this one hears it too, and knows it already."""
+    store.publish("breaker", {"target": target, "until": until})
 
 
 @dataclass(slots=True)
