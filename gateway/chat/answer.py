@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
-from gateway.chat import history, lines, query, stream
+from gateway.chat import endings, history, lines, query, stream
 from gateway.chat import prompt as prompts
 from gateway.chat.addressee import addressee
 from gateway.chat.request import ChatRequest
@@ -113,11 +113,11 @@ async def _opened(prompt: Prompt, stages: Sequence[Stage], turn: Turn, brain: Br
         if not apology:
             raise error from caught
         turn.outcome, turn.code = "incomplete_spoken", error.code
-        chunks = stream.folded(stream.apologised(apology, error), (counted, record))
+        chunks = stream.folded(endings.apologised(apology, error), (counted, record))
         return Answer(chunks, streamed, (), _nothing)
     turn.timings["upstream"] = (brain.clock() - began) * 1000
     turn.phase, turn.target = "stream", opened.target
-    recovered = [stream.recovered(apology, turn)] if apology else []
+    recovered = [endings.recovered(apology, turn)] if apology else []
     sourced = [stream.sourced(prompt.passages)] if prompt.agent else []
     chunks = stream.folded(opened.chunks, (*stages, *recovered, *sourced, counted, record))
     return Answer(chunks, streamed, prompt.passages, opened.aclose)

@@ -6,7 +6,6 @@ GatewayError                  500 server_error            internal_error
 │   ├── MissingParameter      400                         missing_required_parameter
 │   ├── InvalidType           400                         invalid_type
 │   ├── InvalidValue          400                         invalid_value
-│   ├── UnsupportedValue      400                         unsupported_value
 │   ├── AuthenticationError   401 authentication_error    invalid_api_key
 │   │   └── MissingKey        401                         missing_api_key
 │   ├── InsufficientScope     403 permission_error        insufficient_scope
@@ -59,7 +58,6 @@ from gateway.errors.request import (
     RequestTimeout,
     TooLarge,
     UnsupportedMediaType,
-    UnsupportedValue,
     UpstreamRejected,
 )
 from gateway.errors.root import CallerGone, Draining, GatewayError, KnowledgeError, Overloaded, StoreUnavailable
@@ -102,7 +100,6 @@ __all__ = [
     "StoreUnavailable",
     "TooLarge",
     "UnsupportedMediaType",
-    "UnsupportedValue",
     "UpstreamAuthFailed",
     "UpstreamEmpty",
     "UpstreamError",

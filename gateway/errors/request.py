@@ -35,12 +35,6 @@ class InvalidValue(RequestError):
     code = "invalid_value"
 
 
-class UnsupportedValue(RequestError):
-    """A value of OpenAI's that this gateway does not serve."""
-
-    code = "unsupported_value"
-
-
 class AuthenticationError(RequestError):
     """A key that opens nothing: wrong, revoked or expired. Which of them is for the log only."""
 

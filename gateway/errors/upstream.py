@@ -1,5 +1,7 @@
 """What a target did wrong."""
 
+from typing import Literal
+
 from gateway.errors.root import GatewayError
 
 
@@ -59,6 +61,13 @@ class UpstreamEmpty(UpstreamError):
     """The target finished without a word."""
 
     code = "empty_answer"
+
+    def __init__(
+        self, message: str, *, finish_reason: Literal["stop", "length", "tool_calls", "content_filter"] = "stop"
+    ) -> None:
+        super().__init__(message)
+        self.finish_reason = finish_reason
+        """How it finished: the apology in its place ends the same way."""
 
 
 class UpstreamLimited(UpstreamError):
