@@ -38,18 +38,17 @@ def recovered(apology: str, turn: Turn) -> Stage:
                         last = last.rstrip()[-2:] + chunk.text if chunk.text.isspace() else chunk.text
                     yield chunk
         except Exception as caught:  # noqa: BLE001 a bug of ours must not be silence either
-            error = understood(caught, turn.id)
-            when = "after" if last else "before"
-            logger.warning("turn %s: %s %s the first word: %s", turn.id, error.code, when, error.message)
-            turn.outcome, turn.code = "incomplete_spoken", error.code
-            async for chunk in apologised(apology, error, last):
+            async for chunk in excused(apology, understood(caught, turn.id), turn, last):
                 yield chunk
 
     return stage
 
 
-async def apologised(apology: str, error: GatewayError, said: str = "") -> Chunks:
+async def excused(apology: str, error: GatewayError, turn: Turn, said: str = "") -> Chunks:
     """The apology behind what was `said` (its end is enough), or as the whole answer where nothing came of it."""
+    when = "after" if said else "before"
+    logger.warning("turn %s: %s %s the first word: %s", turn.id, error.code, when, error.message)
+    turn.outcome, turn.code = "incomplete_spoken", error.code
     finish = error.finish_reason if isinstance(error, UpstreamEmpty) else "stop"
     yield Chunk(text=joint(said, apology) + apology, more=True)
     yield Chunk(finish_reason=finish, extension={"incomplete": True, "code": error.code})

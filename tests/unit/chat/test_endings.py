@@ -37,7 +37,7 @@ async def test_an_apology_for_silence_finishes_as_the_silence_did(finish: Finish
 
 async def test_an_apology_is_a_whole_answer() -> None:
     """Where nothing came at all, the apology stands alone."""
-    chunks = [chunk async for chunk in endings.apologised(SORRY, UpstreamStalled(""))]
+    chunks = [chunk async for chunk in endings.excused(SORRY, UpstreamStalled(""), turn())]
     assert [chunk.text for chunk in chunks] == [SORRY, ""]
     assert chunks[-1].finish_reason == "stop" and chunks[-1].extension == {
         "incomplete": True,
