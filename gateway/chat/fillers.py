@@ -19,7 +19,7 @@ from gateway.types import Message
 _LEAST = 2
 """Words that a filler's beginning needs, to be known as one that was interrupted."""
 _CLOSING = re.compile(
-    r"""[.,;:!?\u2026\u3002\uff0c\u3001\uff01\uff1f\u2013\u2014~"'\u2019\u201d\u00bb\u300d)\]-]*\s*"""
+    r"""(?:\s*(?:\u2026|\.{2,}))?[.,;:!?\u2026\u3002\uff0c\u3001\uff01\uff1f\u2013\u2014~"'\u2019\u201d\u00bb\u300d)\]-]*\s*"""
 )
 """The marks that end a filler, and the blanks behind it."""
 
@@ -29,7 +29,8 @@ def chosen(fillers: Sequence[str], messages: Sequence[Message]) -> str:
     for message in reversed(messages):
         if message["role"] == "assistant" and (said := _found(spoken(message), fillers)) is not None:
             return fillers[(said[0] + 1) % len(fillers)]
-    return fillers[sum(message["role"] == "user" for message in messages) % len(fillers)]
+    turns = [message for message in messages if message["role"] == "user"]
+    return fillers[len(turns) % len(fillers)]
 
 
 def removed(messages: Sequence[Message], fillers: Sequence[str]) -> list[Message]:
@@ -96,5 +97,4 @@ def _folded(character: str) -> str:
     """A letter or digit without case and accents; nothing for any other character."""
     if character.isascii():
         return character.lower() if character.isalnum() else ""
-    apart: str = normalize("NFKD", character.casefold())
-    return "".join(each for each in apart if each.isalnum())
+    return "".join(each for each in normalize("NFKD", character.casefold()) if each.isalnum())
