@@ -138,7 +138,7 @@ async def test_a_failure_behind_the_filler_is_spoken_or_an_error_event(
 
 
 async def test_what_is_there_in_time_has_no_filler(upstream: Upstream, tmp_path: Path) -> None:
-    """A greeting, an answer at once, one of an agent without fillers, and one JSON object: none begins with a filler."""
+    """A greeting, an answer at once, one JSON object, and an agent without fillers: none begins with a filler."""
     async with gateway(tmp_path, upstream.url) as url:
         assert (await heard(url))[0] == "Hello there." and (await heard(url, messages=[]))[0] == "Welcome."
         assert "x-gateway-target" in (await heard(url))[2]
