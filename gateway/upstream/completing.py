@@ -11,7 +11,7 @@ from functools import partial
 from typing import Literal, NamedTuple
 
 from gateway.errors import ModelNotFound, UpstreamEmpty, UpstreamError, UpstreamTimeout
-from gateway.types import Ask, Attempted, Chunk, Chunks, Complete, Note, Opened, Prompt
+from gateway.types import Ask, Attempted, Chunk, Chunks, Complete, FinishReason, Note, Opened, Prompt
 
 
 class Attempt(NamedTuple):
@@ -68,7 +68,8 @@ async def _opened(attempt: Attempt, prompt: Prompt) -> tuple[list[Chunk], Chunks
     except BaseException:
         await chunks.aclose()
         raise
-    raise UpstreamEmpty("The upstream finished without a word.")
+    finish: FinishReason = next((chunk.finish_reason for chunk in leading if chunk.finish_reason is not None), "stop")
+    raise UpstreamEmpty("The upstream finished without a word.", finish_reason=finish)
 
 
 def _useful(chunk: Chunk, prompt: Prompt) -> bool:

@@ -111,16 +111,14 @@ def overlap(text: str, at: int, chance: random.Random) -> str:
     """The last two to six words once more; of Chinese, six to fourteen characters."""
     if text == CHINESE:
         return text[max(0, at - chance.randint(6, 14)) :]
-    begun = [match.start() for match in regex.finditer(r"(?<!\S)\S", text[:at])]
+    begun = [match.start() for match in regex.finditer(r"(?<!\S)\S*?\w", text[:at])]
     return text[begun[-min(len(begun), chance.randint(2, 6))] :]
 
 
-def broken_word(text: str, at: int, chance: random.Random) -> str:
+def broken_word(text: str, at: int, _: random.Random) -> str:
     """What there was of a word once more, with its rest; exactly where no word was begun, and in Chinese."""
-    said = text[:at]
-    if text == CHINESE or said[-1].isspace():
-        return text[at:]
-    return text[max((each.end() for each in regex.finditer(r"\s", said)), default=0) :]
+    begun = regex.search(r"(?<!\S)\S*\w\S*\Z", text[:at])
+    return text[begun.start() if begun and text != CHINESE else at :]
 
 
 @pytest.mark.parametrize("way", [exact, overlap, restart, broken_word], ids=lambda way: way.__name__)
