@@ -6,7 +6,7 @@ import gc
 import logging
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import uvicorn
@@ -14,7 +14,7 @@ import uvicorn
 from gateway import clients
 from gateway.app import Drain, create_app
 from gateway.errors import ConfigurationError, Fault
-from gateway.http.protocol import Wire, noticing
+from gateway.http.protocol import Wire, listening
 from gateway.settings import Settings, Target
 from gateway.types import Agent
 
@@ -37,14 +37,17 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(_: argparse.Namespace, settings: Settings) -> int:
     """Serve until SIGTERM or Ctrl-C. Returns 0 for a proper end."""
     agents = clients.checked(settings)
-    listening = bound(settings.server.host, settings.server.port)
+    sockets = [bound(settings.server.host, settings.server.port)]
+    if settings.admin.listen:
+        host, _, port = settings.admin.listen.rpartition(":")
+        sockets.append(bound(host.strip("[]"), int(port), "admin.listen"))
     drain = Drain()
     server = uvicorn.Server(config(settings, agents, drain))
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises a captured signal again at its end, with the handler that it found: a proper end is no failure.
         signal.signal(number, lambda *_: None)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-        return runner.run(served(server, drain, listening, settings, agents))
+        return runner.run(served(server, drain, sockets, settings, agents))
 
 
 def config(settings: Settings, agents: Mapping[str, Agent], drain: Drain) -> uvicorn.Config:
@@ -65,33 +68,32 @@ def config(settings: Settings, agents: Mapping[str, Agent], drain: Drain) -> uvi
     )
 
 
-def bound(host: str, port: int) -> socket.socket:
+def bound(host: str, port: int, setting: str = "server.port") -> socket.socket:
     """Bind before anything is opened, so that a taken port is the first thing said."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    noticing(listening)
+    made = listening(family)
     try:
-        listening.bind((host, port))
+        made.bind((host, port))
     except OSError as error:
-        listening.close()
-        problem = f"{host} port {port} cannot be listened on ({error.strerror}); PORT chooses another"
-        raise ConfigurationError([Fault("settings", 0, "server.port", problem)]) from None
-    return listening
+        made.close()
+        another = "PORT chooses" if setting == "server.port" else "choose"
+        problem = f"{host} port {port} cannot be listened on ({error.strerror}); {another} another"
+        raise ConfigurationError([Fault("settings", 0, setting, problem)]) from None
+    return made
 
 
 async def served(
     server: uvicorn.Server,
     drain: Drain,
-    listening: socket.socket,
+    sockets: Sequence[socket.socket],
     settings: Settings,
     agents: Mapping[str, Agent],
 ) -> int:
     """Run uvicorn. On a signal: readiness first, running streams to their end or, past the time, to a proper one."""
-    host, port = listening.getsockname()[:2]
+    host, port = sockets[0].getsockname()[:2]
     # A start that failed for a reason of ours is told by __main__, in a sentence: no stack of uvicorn's beside it.
     logging.getLogger("uvicorn.error").addFilter(lambda _: drain.failed is None)
-    serving = asyncio.create_task(_serve(server, listening))
+    serving = asyncio.create_task(_serve(server, sockets))
     announced = False
     while not serving.done() and not server.should_exit:
         await asyncio.wait({serving}, timeout=POLL)
@@ -111,10 +113,10 @@ async def served(
     return 0 if serving.cancelled() else serving.result()
 
 
-async def _serve(server: uvicorn.Server, listening: socket.socket) -> int:
+async def _serve(server: uvicorn.Server, sockets: Sequence[socket.socket]) -> int:
     """uvicorn leaves a failed start by SystemExit, which a task throws at the loop itself."""
     try:
-        await server.serve(sockets=[listening])
+        await server.serve(sockets=list(sockets))
     except SystemExit as error:
         return int(error.code or 0)
     return 0
