@@ -39,7 +39,7 @@ def run(_: argparse.Namespace, settings: Settings) -> int:
     agents = clients.checked(settings)
     sockets = [bound(settings.server.host, settings.server.port)]
     if settings.admin.listen:
-        host, _, port = settings.admin.listen.rpartition(":")
+        host, port = settings.admin.listen.rsplit(":", 1)
         sockets.append(bound(host.strip("[]"), int(port), "admin.listen"))
     drain = Drain()
     server = uvicorn.Server(config(settings, agents, drain))
