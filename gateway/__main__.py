@@ -19,6 +19,7 @@ COMMANDS = {
     "serve": "answer POST /chat/completions",
     "ingest": "bring knowledge/ into the index",
     "eval": "ask the golden questions and count what was found",
+    "agents": "what an agent's file says, and the URL that opens it without a key",
 }
 
 

@@ -89,12 +89,12 @@ async def test_an_agents_quota_is_of_all_its_callers(gateway: str, keyring: Keyr
         Answer(500, error("Broken.")),
     ],
 )
-@pytest.mark.parametrize("stream", [True, False])
-@pytest.mark.parametrize("model", ["nora", "up"])
+@pytest.mark.parametrize("kind", [("nora", True), ("nora", False), ("up", True), ("up", False)])
 async def test_a_place_among_the_streams_is_given_back_once(
-    gateway: str, keyring: Keyring, upstream: Upstream, script: Script | Answer, stream: bool, model: str
+    gateway: str, keyring: Keyring, upstream: Upstream, script: Script | Answer, kind: tuple[str, bool]
 ) -> None:
     """However a turn ends, the next one may begin: a finish, a break, a refusal, for agents and routes."""
+    model, stream = kind
     headers = {"x-api-key": keyring.made("ann", rate=Rate(streams=1))}
     upstream.script = script
     for _ in range(3):
@@ -146,12 +146,18 @@ async def test_one_turn_too_many_is_refused_at_once(upstream: Upstream, tmp_path
 
 
 async def test_a_late_loop_refuses_and_recovers(upstream: Upstream, tmp_path: Path) -> None:
-    """Something blocks the event loop for longer than `limits.lag`: turns that came meanwhile are 503, then all is well."""
+    """The event loop is blocked for longer than `limits.lag`: what came meanwhile is 503, the next turn is not."""
     told = replace(settings(upstream.url, tmp_path), limits=Limits(lag=0.3))
-    async with serve(create_app(told, AGENTS)) as url, AsyncExitStack() as stack:
-        waiting = [await stack.enter_async_context(calling(f"{url}{CHAT}", ASK)) for _ in range(3)]
+    async with serve(create_app(told, AGENTS)) as url:
+        port = int(url.rpartition(":")[2])
+        opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        for _, writer in opened:
+            writer.write(b"POST /chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
         time.sleep(0.6)  # noqa: ASYNC251 that is the fault
-        assert {await call.head() for call in waiting} == {503}
+        assert all([b" 503 " in await reader.readline() for reader, _ in opened])
+        for _, writer in opened:
+            writer.close()
         await asyncio.sleep(0.2)
         async with calling(f"{url}{CHAT}", ASK) as call:
             assert await call.head() == 200
@@ -181,7 +187,7 @@ async def test_n62_one_key_cannot_take_the_others_time(upstream: Upstream, tmp_p
                 await call.body()
             await asyncio.sleep(0.02)
 
-    async def median(url: str) -> float:
+    async def p95(url: str) -> float:
         took = []
         for _ in range(40):
             async with calling(f"{url}{CHAT}", {**ASK, "stream": True}, headers=modest) as call:
@@ -190,11 +196,13 @@ async def test_n62_one_key_cannot_take_the_others_time(upstream: Upstream, tmp_p
         return statistics.quantiles(took, n=20)[-1]
 
     async with serve(create_app(told, AGENTS, access=keyring.access)) as url:
-        alone = await median(url)
+        alone = await p95(url)
         async with asyncio.TaskGroup() as group:
             for _ in range(10):
                 group.create_task(flood(url))
-            crowded = await median(url)
+            crowded = await p95(url)
+            while len(statuses) < 300:  # noqa: ASYNC110 the flood has no end of its own
+                await asyncio.sleep(0.02)
             enough.set()
-    assert statuses.count(200) == 100 and len(statuses) > 200 and set(statuses) == {200, 429}
+    assert statuses.count(200) == 100 and set(statuses) == {200, 429}
     assert crowded < alone + 0.05
