@@ -1,6 +1,6 @@
 """What the lifespan yields: the only way that endpoints reach an adapter."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple, NotRequired, TypedDict
 
 from starlette.types import Send
@@ -10,6 +10,7 @@ from gateway.errors.redaction import Redact
 from gateway.http.limits import Load, WrongKeys, unlimited
 from gateway.settings import Settings
 from gateway.types import Admit, Key, Recognise, Turn
+from gateway.types.administration import Reloaded
 
 
 def _nobody(_: str) -> Key | None:
@@ -36,6 +37,8 @@ class State(TypedDict):
     missing: Callable[[], Sequence[str]]
     """What the gateway does without at the moment, by name."""
     draining: Callable[[], bool]
+    reload: Callable[[], Awaitable[Reloaded]]
+    """Read settings and agent files again and serve what they say. Never raises: faults are in what it returns."""
     started: int
     """Seconds since the epoch."""
     access: Access

@@ -175,7 +175,7 @@ async def test_n05_n06_a_key_opens_only_its_own_doors(http: httpx.AsyncClient, k
     assert (await http.get("/admin/place", headers={"x-api-key": admins})).json() == {"seen": True}
 
 
-async def test_n07_n14_for_a_bound_key_nothing_else_exists(
+async def test_n07_for_a_bound_key_nothing_else_exists(
     http: httpx.AsyncClient, keyring: Keyring, upstream: Upstream
 ) -> None:
     """404 `model_not_found` for another agent and for a bare route, with the very body of an agent that is none."""
