@@ -1,11 +1,15 @@
 """A caller under load notices how its stream ended, so that a count of good ends means something."""
 
+import math
+import os
 from collections.abc import Mapping
 
 import pytest
 
 from tests.bench.failover import SPOKEN, Row, Way, unclean
 from tests.load.listening import Heard, counted, listened
+from tests.load.measure import Sample, Slope, Watch, sampled, slope
+from tests.load.soak import Run, verdict
 from tests.upstream import Answer, Cut, Done, End, Event, Finish, Hang, Pause, Script, Upstream, error
 from tests.upstream.script import Reply
 
@@ -88,3 +92,47 @@ def test_a_broken_promise_is_told() -> None:
     assert not Row(way, [0.001] * 100, ["502"]).kept
     assert not Row(way).kept
     assert all(len(line) <= 80 for line in str(Row(way, [0.001], ["x" * 200])).splitlines())
+
+
+def test_slopes() -> None:
+    """A line's slope a minute is found, with an error that grows with the noise; two points have none."""
+    assert slope([(at, 100 + at / 60) for at in range(0, 600, 5)]) == pytest.approx(Slope(1.0, 0.0), abs=1e-6)
+    noisy = slope([(at, 100 + (5 if at % 10 else -5)) for at in range(0, 600, 5)])
+    assert abs(noisy.value) < 0.5 and 0.1 < noisy.error < 0.5
+    assert math.isnan(slope([(0, 1), (60, 2)]).error)
+
+
+def test_over_means_surely() -> None:
+    """A limit is broken by what is more than two standard errors above it."""
+    assert Slope(1.5, 0.1).over(1.0) and Slope(1.5, float("nan")).over(1.0)
+    assert not Slope(1.5, 0.3).over(1.0) and not Slope(0.9, 0.0).over(1.0)
+
+
+def test_a_process_is_sampled() -> None:
+    """What a process holds: memory, descriptors, threads."""
+    read, write = os.pipe()
+    before = sampled(os.getpid(), 1.0)
+    os.close(read)
+    os.close(write)
+    after = sampled(os.getpid(), 2.0)
+    assert before.megabytes > 5 and before.threads >= 1
+    assert after.descriptors == before.descriptors - 2
+
+
+def soaked(megabytes: float = 0.0, descriptors: float = 0.0, *heard: Heard) -> list[bool]:
+    """What is said of a run that grows by so much a minute."""
+    run = Run()
+    for each in (Heard("finish"), *heard):
+        run.note(each)
+    samples = [Sample(at, 100 + megabytes * at / 60, round(50 + descriptors * at / 60), 9) for at in range(0, 600, 5)]
+    return [kept for _, kept in verdict(run, Watch(60, samples))]
+
+
+def test_a_soak_is_judged() -> None:
+    """Growth of memory or of descriptors, a bare end, an endless wait and a gateway that is not there break a promise."""
+    assert soaked() == [True, True, True]
+    assert soaked(1.5) == [False, True, True]
+    assert soaked(0, 2) == [True, False, True]
+    for ending in ("bare", "hung", "unreachable"):
+        assert soaked(0, 0, Heard(ending)) == [True, True, False]
+    assert soaked(0, 0, Heard("error"), Heard("gone"), Heard("refused")) == [True, True, True]
