@@ -87,7 +87,9 @@ class Ask(NamedTuple):
 
 def asked(number: int, chance: random.Random, key: str) -> Ask:
     """What this caller asks now."""
-    who = ("guide", "guide", "talker", "strict", "main", "main", "flaky", "guide", "main", "nobody")[number % 10]
+    who = ("guide", "guide", "talker", "strict", "main", "main", "flaky", "guide", "main", "talker")[number % 10]
+    if chance.random() < 0.02:
+        who = "nobody"
     path = f"/agents/{who}/v1/chat/completions" if who in AGENTS else "/v1/chat/completions"
     told = [
         {"role": role, "content": f"{role} {turn}: {chance.choice(QUESTIONS)}"}

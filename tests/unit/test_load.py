@@ -129,7 +129,7 @@ def soaked(megabytes: float = 0.0, descriptors: float = 0.0, *heard: Heard) -> l
 
 
 def test_a_soak_is_judged() -> None:
-    """Growth of memory or of descriptors, a bare end, an endless wait and a gateway that is not there break a promise."""
+    """Growth of memory or descriptors, a bare end, an endless wait, a gateway that is not there: each is broken."""
     assert soaked() == [True, True, True]
     assert soaked(1.5) == [False, True, True]
     assert soaked(0, 2) == [True, False, True]
