@@ -18,6 +18,8 @@ from typing import Any
 
 import uvicorn
 
+from gateway.http.protocol import Wire
+
 ROOT = Path(__file__).resolve().parents[1]
 WORDS = 4000
 """Characters of a log that an error quotes."""
@@ -35,7 +37,8 @@ async def serve(app: Any, *, grace: int = 5) -> AsyncIterator[str]:
         listener.bind(("127.0.0.1", 0))
         config = uvicorn.Config(
             app,
-            http="httptools",
+            http=Wire,
+            proxy_headers=False,
             ws="none",
             lifespan="on",
             log_config=None,
@@ -123,6 +126,14 @@ class Gateway:
         return status
 
 
+def unnoticed(config: str) -> str:
+    """The same settings with `server.drain_notice = 0`, where they do not name it."""
+    if "drain_notice" in config:
+        return config
+    table = re.sub(r"^\s*\[server\]\s*$", "[server]\ndrain_notice = 0", config, count=1, flags=re.MULTILINE)
+    return table if table != config else f"server.drain_notice = 0\n{config}"
+
+
 @contextlib.contextmanager
 def gateway_process(
     config: str = "",
@@ -137,11 +148,12 @@ def gateway_process(
 
     `config` is the text of its TOML file, which lies in a temporary directory; relative paths in it are
     relative to that, so name prompts and knowledge absolutely (`ROOT / "prompts"`). The environment is only `environ`;
-    `GATEWAY_VAR` is the temporary directory unless it is in there.
+    `GATEWAY_VAR` is the temporary directory unless it is in there. Unless `config` says otherwise, SIGTERM gives load
+    balancers no notice: nothing would be served meanwhile, and every test would wait for it.
     """
     with tempfile.TemporaryDirectory(prefix="gateway-") as place:
         file = Path(place, "gateway.toml")
-        file.write_text(config, encoding="utf-8")
+        file.write_text(unnoticed(config), encoding="utf-8")
         served = ["serve", "--config", str(file), "--port", "0", *arguments]
         gateway = Gateway(
             subprocess.Popen(

@@ -6,6 +6,7 @@ GatewayError                  500 server_error            internal_error
 │   ├── MissingParameter      400                         missing_required_parameter
 │   ├── InvalidType           400                         invalid_type
 │   ├── InvalidValue          400                         invalid_value
+│   ├── InvalidName           400                         invalid_name
 │   ├── UnsupportedValue      400                         unsupported_value
 │   ├── AuthenticationError   401 authentication_error    invalid_api_key
 │   │   └── MissingKey        401                         missing_api_key
@@ -15,6 +16,7 @@ GatewayError                  500 server_error            internal_error
 │   ├── MethodNotAllowed      405                         method_not_allowed
 │   ├── RequestTimeout        408                         request_timeout
 │   ├── Conflict              409                         conflict
+│   │   └── FilesAtFault      409                         configuration_error; every fault in `x_gateway`
 │   ├── TooLarge              413                         request_too_large
 │   ├── UnsupportedMediaType  415                         unsupported_media_type
 │   ├── RateLimited           429 rate_limit_error        rate_limit_exceeded; with Retry-After
@@ -24,6 +26,8 @@ GatewayError                  500 server_error            internal_error
 ├── Draining                  503                         shutting_down
 ├── Overloaded                503                         overloaded: refused at once instead of late
 ├── StoreUnavailable          503                         store_unavailable: an admin's write that cannot be kept
+├── NotWritable               503                         not_writable: the disk takes no writes
+├── DiskFull                  507                         insufficient_storage
 ├── UpstreamError             502 upstream_error          upstream_error
 │   ├── UpstreamUnavailable   502                         upstream_unavailable
 │   ├── UpstreamTLSError      502                         upstream_tls_error
@@ -44,9 +48,11 @@ from gateway.errors.configuration import ConfigurationError, Fault
 from gateway.errors.request import (
     AuthenticationError,
     Conflict,
+    FilesAtFault,
     HeadersTooLarge,
     InsufficientScope,
     InvalidJSON,
+    InvalidName,
     InvalidType,
     InvalidValue,
     MethodNotAllowed,
@@ -62,7 +68,16 @@ from gateway.errors.request import (
     UnsupportedValue,
     UpstreamRejected,
 )
-from gateway.errors.root import CallerGone, Draining, GatewayError, KnowledgeError, Overloaded, StoreUnavailable
+from gateway.errors.root import (
+    CallerGone,
+    DiskFull,
+    Draining,
+    GatewayError,
+    KnowledgeError,
+    NotWritable,
+    Overloaded,
+    StoreUnavailable,
+)
 from gateway.errors.upstream import (
     UpstreamAuthFailed,
     UpstreamEmpty,
@@ -81,12 +96,15 @@ __all__ = [
     "CallerGone",
     "ConfigurationError",
     "Conflict",
+    "DiskFull",
     "Draining",
     "Fault",
+    "FilesAtFault",
     "GatewayError",
     "HeadersTooLarge",
     "InsufficientScope",
     "InvalidJSON",
+    "InvalidName",
     "InvalidType",
     "InvalidValue",
     "KnowledgeError",
@@ -95,6 +113,7 @@ __all__ = [
     "MissingParameter",
     "ModelNotFound",
     "NotFound",
+    "NotWritable",
     "Overloaded",
     "RateLimited",
     "RequestError",

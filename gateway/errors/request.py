@@ -1,5 +1,10 @@
 """What the caller did wrong."""
 
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from gateway.errors.configuration import Fault
 from gateway.errors.root import GatewayError
 
 
@@ -33,6 +38,12 @@ class InvalidValue(RequestError):
     """A parameter has the right type and an impossible value."""
 
     code = "invalid_value"
+
+
+class InvalidName(RequestError):
+    """What stands where a name belongs is none: it never gets as far as a path or a key."""
+
+    code = "invalid_name"
 
 
 class UnsupportedValue(RequestError):
@@ -96,6 +107,21 @@ class Conflict(RequestError):
 
     status = 409
     code = "conflict"
+
+
+class FilesAtFault(Conflict):
+    """Files that were to be served are broken; what was served is served still."""
+
+    code = "configuration_error"
+
+    def __init__(self, message: str, faults: Sequence[Fault]) -> None:
+        super().__init__(message)
+        self.faults = tuple(sorted(faults))
+
+    @property
+    def envelope(self) -> dict[str, Any]:
+        """OpenAI's error envelope, and beside it `x_gateway.faults`: where, line, field and problem of each."""
+        return super().envelope | {"x_gateway": {"faults": [asdict(fault) for fault in self.faults]}}
 
 
 class UnsupportedMediaType(RequestError):

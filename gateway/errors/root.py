@@ -61,6 +61,20 @@ class StoreUnavailable(GatewayError):
     code = "store_unavailable"
 
 
+class NotWritable(GatewayError):
+    """Where state is kept is read-only: what is there is served, and nothing can be added."""
+
+    status = 503
+    code = "not_writable"
+
+
+class DiskFull(GatewayError):
+    """No room is left where state is kept."""
+
+    status = 507
+    code = "insufficient_storage"
+
+
 class KnowledgeError(GatewayError):
     """Ingesting or opening a collection failed."""
 

@@ -1,6 +1,5 @@
 """The map of the service. `edge.canonical` maps every tolerated spelling of a chat path to one of these."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.requests import Request
@@ -8,11 +7,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
+from gateway.http.auth import Endpoint
 from gateway.http.chat import chat_completions
 from gateway.http.health import livez, readyz
 from gateway.http.models import model, models
-
-Endpoint = Callable[[Request[Any]], Awaitable[Response | ASGIApp]]
 
 
 def served(method: str, path: str, endpoint: Endpoint) -> BaseRoute:

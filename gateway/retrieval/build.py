@@ -7,7 +7,9 @@ does.
 import json
 import logging
 import os
+import shutil
 import signal
+import sqlite3
 import sys
 import threading
 import time
@@ -21,7 +23,7 @@ import numpy as np
 
 from gateway import observe
 from gateway.errors import Fault, KnowledgeError
-from gateway.retrieval import contents, embed, lexical, model, split, trial, vectors, versions
+from gateway.retrieval import contents, embed, ingest, lexical, model, split, trial, vectors, versions
 from gateway.retrieval.embed import Embed, Vectors
 from gateway.retrieval.ingest import Done, Event, Job, Note, Progress, encoded
 from gateway.types import Passage
@@ -42,8 +44,10 @@ def build(job: Job, embed_passage: Embed, tell: Tell, tried: Try = trial.fault) 
                 _one(job, shelf, embed_passage, tell, tried)
         except KnowledgeError as error:
             tell(Fault(str(Path(job.knowledge) / name), 0, "", error.message))
+        except sqlite3.Error as error:
+            tell(Fault(str(Path(job.var) / "embeddings"), 0, "", f"cannot be written: {error}"))
         except OSError as error:
-            tell(Fault(str(error.filename or shelf.path), 0, "", str(error.strerror or error)))
+            tell(Fault(str(error.filename or shelf.path), 0, "", ingest.refused(error).message))
 
 
 def _one(job: Job, shelf: versions.Shelf, embed_passage: Embed, tell: Tell, tried: Try) -> None:
@@ -57,27 +61,49 @@ def _one(job: Job, shelf: versions.Shelf, embed_passage: Embed, tell: Tell, trie
             tell(fault)
         return
     shelf.sweep()
-    rows = contents.embedded(passages)
-    texts = [text for one in rows for text in one.texts]
-    matrix, made = _vectors(job, shelf.collection, texts, embed_passage, tell)
     building = shelf.begin()
-    name = building.name.removesuffix(versions.BUILDING)
-    language = lexical.language_of(passage.text for passage in passages)
-    version = versions.Version(
-        name, shelf.collection, versions.MODEL, versions.DIMENSION, versions.FORM, job.characters, language,
-        files, len(passages), time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    )  # fmt: skip
-    shelf.describe(building, version)
-    contents.write(building, version, passages, rows, matrix)
-    problem = tried(building)
-    if problem:
-        raise KnowledgeError(f"the new version is not served: {problem}")
-    shelf.seal(building)
-    shelf.point(name)
+    try:
+        version = versions.Version(
+            building.name.removesuffix(versions.BUILDING), shelf.collection, versions.MODEL, versions.DIMENSION,
+            versions.FORM, job.characters, lexical.language_of(passage.text for passage in passages),
+            files, len(passages), time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        )  # fmt: skip
+        made, kept = _filled(job, building, version, passages, embed_passage=embed_passage, tell=tell)
+        _accepted(tried(building))
+        shelf.seal(building)
+    except BaseException as error:
+        full = shutil.disk_usage(shelf.path).free < ingest.LEAST_FREE
+        shutil.rmtree(building, ignore_errors=True)  # what is half made takes the room that others need
+        if full:  # each library says it in its own way; what counts is that it is so
+            raise KnowledgeError(f"{ingest.FULL}.") from error
+        raise
+    shelf.point(version.name)
     shelf.sweep()
     taken = time.monotonic() - started
-    kept = len(set(texts)) - made
-    tell(Done(shelf.collection, name, len(files), len(passages), made, kept, taken, built=True))
+    tell(Done(shelf.collection, version.name, len(files), len(passages), made, kept, taken, built=True))
+
+
+def _filled(
+    job: Job,
+    building: Path,
+    version: versions.Version,
+    passages: Sequence[Passage],
+    *,
+    embed_passage: Embed,
+    tell: Tell,
+) -> tuple[int, int]:
+    """Fill a version's directory. How many vectors were made for it, and how many were there before."""
+    rows = contents.embedded(passages)
+    texts = [text for one in rows for text in one.texts]
+    matrix, made = _vectors(job, version.collection, texts, embed_passage, tell)
+    versions.shelf(Path(job.var), version.collection).describe(building, version)
+    contents.write(building, version, passages, rows, matrix)
+    return made, len(set(texts)) - made
+
+
+def _accepted(problem: str) -> None:
+    if problem:
+        raise KnowledgeError(f"the new version is not served: {problem}")
 
 
 def _read(directory: Path, characters: int, tell: Tell) -> tuple[dict[str, str], list[Passage], list[Fault]]:
@@ -134,10 +160,15 @@ def main() -> int:
     logging.getLogger("bm25s").setLevel(logging.WARNING)  # it asks for DEBUG when it is imported
     fields = json.loads(sys.stdin.readline())
     job = Job(**(fields | {"collections": tuple(fields["collections"])}))
+    os.nice(job.nice)
     threading.Thread(target=_end_with_input, daemon=True).start()
-    if not embed.directory(Path(job.var)).is_dir():
-        _say(Note("converting the embedding model (once)"))
-    embedder = embed.Embedder(model.convert(Path(job.var)), threads=1)
+    try:
+        if not embed.directory(Path(job.var)).is_dir():
+            _say(Note("converting the embedding model (once)"))
+        embedder = embed.Embedder(model.convert(Path(job.var)), threads=1)
+    except OSError as error:
+        _say(Fault(str(error.filename or job.var), 0, "", ingest.refused(error).message))
+        return 0
     build(job, embedder.passage, _say)
     return 0
 

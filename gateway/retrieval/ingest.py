@@ -5,18 +5,22 @@ is built by a child process (build.py): a library that crashes takes the child w
 version as it was.
 """
 
+import errno
 import json
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TypeAlias
 
-from gateway.errors import Fault, KnowledgeError
+from gateway.errors import DiskFull, Fault, KnowledgeError, NotWritable
 from gateway.retrieval import split, trial, versions
 
 
@@ -29,6 +33,23 @@ class Job:
     characters: int
     collections: tuple[str, ...]
     """Empty: every folder of `knowledge`."""
+    nice: int = 0
+    """How far the child that builds stands back: a service that answers beside it gives it what it has to spare."""
+
+
+@dataclass(slots=True, eq=False)
+class Stop:
+    """Ends an ingest from another thread. Killing the child leaves every version as it was."""
+
+    asked: bool = False
+    child: "subprocess.Popen[str] | None" = field(default=None, repr=False)
+
+    def ask(self) -> None:
+        """Now."""
+        self.asked = True
+        if self.child is not None:
+            with suppress(ProcessLookupError):
+                self.child.kill()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +84,10 @@ class Done:
 
 
 Event: TypeAlias = Progress | Note | Done | Fault
+FULL = "No room is left on the disk under GATEWAY_VAR"
+READ_ONLY = "GATEWAY_VAR lies on a disk that takes no writes"
+LEAST_FREE = 16 * 2**20
+"""Bytes: a small collection's version and the vectors' journal. A larger one may need more, and is refused later."""
 EVENTS: Mapping[str, type[Event]] = {kind.__name__: kind for kind in (Progress, Note, Done, Fault)}
 
 
@@ -84,8 +109,31 @@ def collections(knowledge: Path) -> list[str]:
     return sorted(path.name for path in knowledge.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
-def ingest(job: Job) -> Iterator[Event]:
-    """Bring every collection of the job up to date."""
+def writable(var: Path) -> None:
+    """Raise NotWritable or DiskFull where no version could be made: said at once, not after minutes of work."""
+    try:
+        root = var / "knowledge"
+        root.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=root):
+            pass
+        free = shutil.disk_usage(root).free
+    except OSError as error:
+        raise refused(error) from error
+    if free < LEAST_FREE:
+        raise DiskFull(f"{FULL}: {free // 2**20} MiB are free, an ingest needs {LEAST_FREE // 2**20} MiB at least.")
+
+
+def refused(error: OSError) -> NotWritable | DiskFull | KnowledgeError:
+    """What an operating system's refusal to write means."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(f"{FULL}.")
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return NotWritable(f"{READ_ONLY}.")
+    return KnowledgeError(f"{error.filename or 'the disk'}: {error.strerror or error}")
+
+
+def ingest(job: Job, stop: Stop | None = None) -> Iterator[Event]:
+    """Bring every collection of the job up to date. The thread that iterates waits for the child."""
     knowledge = Path(job.knowledge)
     there = collections(knowledge)
     asked = list(dict.fromkeys(job.collections or there))
@@ -105,7 +153,7 @@ def ingest(job: Job) -> Iterator[Event]:
             else:
                 changed.append(name)
     if changed:
-        yield from _built(replace(job, collections=tuple(changed)))
+        yield from _built(replace(job, collections=tuple(changed)), stop or Stop())
 
 
 def _unchanged(job: Job, name: str) -> Done | Fault | None:
@@ -125,6 +173,9 @@ def _unchanged(job: Job, name: str) -> Done | Fault | None:
             taken = time.monotonic() - started
             return Done(name, candidate, len(version.files), version.passages, 0, 0, taken, built=False)
     except OSError as error:
+        found = refused(error)
+        if not isinstance(found, KnowledgeError):
+            return Fault(str(shelf.path), 0, "", found.message)
         return Fault(str(Path(job.knowledge) / name), 0, "", f"cannot be read: {error}")
     except KnowledgeError as error:
         return Fault(str(shelf.path), 0, "", error.message)
@@ -147,10 +198,13 @@ def hashes(directory: Path) -> dict[str, str]:
     return {path.relative_to(directory).as_posix(): sha256(path.read_bytes()).hexdigest() for path in read}
 
 
-def _built(job: Job) -> Iterator[Event]:
+def _built(job: Job, stop: Stop) -> Iterator[Event]:
     """What the child says. It ends when our end of its input closes, however we end."""
     command = [sys.executable, "-m", "gateway.retrieval.build"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:  # noqa: S603 (our own module)
+        stop.child = child
+        if stop.asked:
+            child.kill()
         assert child.stdin is not None
         assert child.stdout is not None
         try:

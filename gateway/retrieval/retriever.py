@@ -30,6 +30,8 @@ class Serving:
 
     contents: contents.Contents
     lock: TextIO
+    problem: str = ""
+    """Why it is not the current version; empty where it is."""
     searches: int = 0
     retired: bool = False
 
@@ -50,8 +52,9 @@ def opened_version(var: Path, collection: str) -> Serving:
         except KnowledgeError as error:
             problems.append(f"{name}: {error.message}")
             continue
+        found.problem = "; ".join(problems)
         if problems:
-            log.warning("collection %s: an older version, %s, is served: %s", collection, name, "; ".join(problems))
+            log.warning("collection %s: an older version, %s, is served: %s", collection, name, found.problem)
         return found
     raise KnowledgeError("; ".join(problems) or "was never ingested: run `gateway ingest`")
 
@@ -88,23 +91,66 @@ class Retriever:
     embed_query: Embed | None
     collections: tuple[str, ...]
     _serving: dict[str, Serving] = field(default_factory=dict)
+    _refused: dict[str, str] = field(default_factory=dict)
+    """Why a collection has no version that is served."""
     _busy: int = 0
     """Searches that run or wait."""
 
     def __post_init__(self) -> None:
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="retrieval")
+        self._reloading = asyncio.Lock()
 
     @property
     def missing(self) -> list[str]:
-        """What should be there and is not: `embeddings`, `knowledge:{collection}`. For readiness."""
-        absent = [f"knowledge:{name}" for name in self.collections if name not in self._serving]
-        return ["embeddings", *absent] if self.collections and not self.embed_query else absent
+        """What should be there and is not. For readiness.
+
+        `embeddings`: the model; `knowledge:{collection}`: the whole of it; `knowledge:{collection}:current`: its
+        current version, in whose place an older one is served.
+        """
+        absent = ["embeddings"] if self.collections and not self.embed_query else []
+        for name in self.collections:
+            serving = self._serving.get(name)
+            if serving is None:
+                absent.append(f"knowledge:{name}")
+            elif serving.problem:
+                absent.append(f"knowledge:{name}:current")
+        return absent
+
+    def served(self, collection: str) -> tuple[str, str]:
+        """The version of a collection that is served, or nothing, and why it is not the current one, or nothing."""
+        serving = self._serving.get(collection)
+        if serving is None:
+            return "", self._refused.get(collection, "")
+        return serving.contents.version.name, serving.problem
 
     async def retrieve(self, collections: Sequence[str], query: Query, retrieval: Retrieval) -> Retrieved:
         """A `types.Retrieve`."""
         if not collections or not query.question.strip():
             return Retrieved()
         found = [self._serving[name] for name in dict.fromkeys(collections) if name in self._serving]
+        return await self._searched(found, query, retrieval, partly=len(found) < len(set(collections)))
+
+    async def look(self, collection: str, query: Query, retrieval: Retrieval) -> tuple[str, Retrieved]:
+        """Search one collection, whether an agent uses it or not: the version that was searched, and what it brought.
+
+        One that no agent uses is opened for this search, the model too where there was nothing to search with it.
+        Raises KnowledgeError where no version can be opened.
+        """
+        serving = self._serving.get(collection)
+        if self.embed_query is None:
+            self.embed_query = await asyncio.to_thread(_embedder, self.var)
+        opened = None if serving else await asyncio.to_thread(opened_version, self.var, collection)
+        try:
+            found = serving or opened
+            assert found is not None
+            version = found.contents.version.name
+            return version, await self._searched([found], query, retrieval)
+        finally:
+            self._retire(opened)
+
+    async def _searched(
+        self, found: Sequence[Serving], query: Query, retrieval: Retrieval, *, partly: bool = False
+    ) -> Retrieved:
         if not found or self.embed_query is None:
             return self._lexical(found, query, retrieval, "unavailable")
         if self._busy >= self.threads + self.waiting:
@@ -119,7 +165,6 @@ class Retriever:
         except KnowledgeError as error:
             log.warning("search failed: %s", error.message)
             return self._lexical(found, query, retrieval, "unavailable")
-        partly = len(found) < len(set(collections))
         return Retrieved(passages, "hybrid", "unavailable" if partly else "")
 
     def _search(self, found: Sequence[contents.Contents], query: Query, retrieval: Retrieval) -> tuple[Passage, ...]:
@@ -163,24 +208,33 @@ class Retriever:
 
         The model is opened beside them where it is not, and where there is anything to search.
         """
-        if collections is not None:
-            self.collections = tuple(dict.fromkeys(collections))
-        wanted = self.collections and not self.embed_query
-        model = asyncio.create_task(asyncio.to_thread(_embedder, self.var)) if wanted else None
-        for name in self.collections:
-            now = self._serving.get(name)
-            if now and versions.shelf(self.var, name).current() == now.contents.version.name:
-                continue
-            try:
-                self._serving[name] = await asyncio.to_thread(opened_version, self.var, name)
-            except KnowledgeError as error:
-                log.warning("collection %s: %s", name, error.message)
-            else:
-                self._retire(now)
-        for name in set(self._serving) - set(self.collections):
-            self._retire(self._serving.pop(name))
-        if model:
-            self.embed_query = await model
+        async with self._reloading:  # two at once would each open what the other opens too
+            if collections is not None:
+                self.collections = tuple(dict.fromkeys(collections))
+            wanted = self.collections and not self.embed_query
+            model = asyncio.create_task(asyncio.to_thread(_embedder, self.var)) if wanted else None
+            for name in self.collections:
+                await self._reopened(name)
+            for name in set(self._serving) - set(self.collections):
+                self._retire(self._serving.pop(name))
+            if model:
+                self.embed_query = await model
+
+    async def _reopened(self, name: str) -> None:
+        """Serve what the collection's pointer says. Where nothing can be opened, what is served stays."""
+        now = self._serving.get(name)
+        if now and versions.shelf(self.var, name).current() == now.contents.version.name:
+            now.problem = ""
+            return
+        try:
+            self._serving[name] = await asyncio.to_thread(opened_version, self.var, name)
+        except KnowledgeError as error:
+            log.warning("collection %s: %s", name, error.message)
+            self._refused[name] = error.message
+            if now:
+                now.problem = error.message
+        else:
+            self._retire(now)
 
     @staticmethod
     def _retire(serving: Serving | None) -> None:

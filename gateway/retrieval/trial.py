@@ -19,7 +19,7 @@ TIMEOUT = 600.0
 
 def fault(path: Path, *, timeout: float = TIMEOUT) -> str:
     """What is wrong with the version in a directory; empty where a child found every passage in it."""
-    if _stamped(path):
+    if stamped(path):
         return ""
     command = [sys.executable, "-m", "gateway.retrieval.probe", str(path)]
     try:
@@ -42,7 +42,8 @@ def stamp(path: Path) -> None:
         return
 
 
-def _stamped(path: Path) -> bool:
+def stamped(path: Path) -> bool:
+    """Whether the version was tried as it lies there now. Looks only: nothing is started and nothing written."""
     try:
         return bool(json.loads((path / STAMP).read_text("utf-8")) == _looks(path))
     except (OSError, ValueError):

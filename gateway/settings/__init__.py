@@ -1,7 +1,7 @@
-"""Frozen values, and `load`, which makes them from a TOML text and the environment."""
+"""Frozen values, and `read`, which makes them from a TOML text and the environment."""
 
-from gateway.settings.secrets import loopback
-from gateway.settings.sources import OPENAI_URL, load
+from gateway.settings.secrets import loopback, withheld
+from gateway.settings.sources import OPENAI_URL, Read, load, read
 from gateway.settings.values import (
     Admin,
     Auth,
@@ -26,6 +26,7 @@ __all__ = [
     "Knowledge",
     "Limits",
     "Log",
+    "Read",
     "Route",
     "Server",
     "Settings",
@@ -33,4 +34,6 @@ __all__ = [
     "Target",
     "load",
     "loopback",
+    "read",
+    "withheld",
 ]

@@ -1,4 +1,4 @@
-"""The words every layer speaks. Nothing here imports anything else of the package.
+"""The words every layer speaks. Nothing here imports anything of the package but its errors.
 
 chunk, stage, agent, route, passage, turn, session: the glossary is in CONTRIBUTING.md. Wire shapes are OpenAI's:
 https://platform.openai.com/docs/api-reference/chat

@@ -166,7 +166,7 @@ async def test_reload_serves_the_new_version(tmp_path: Path) -> None:
 
 async def test_damaged_version_falls_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A current version whose index is damaged is not opened:
-    the one before it serves, and the log says so."""
+    the one before it serves, the log and readiness say so, and it is over when the pointer says that one."""
     shelf = built(tmp_path, "lighthouse", LIGHTHOUSE)
     first = shelf.current()
     built(tmp_path, "lighthouse", LIGHTHOUSE | {"birds.md": "# Puffins\n\nPuffins nest in May.\n"})
@@ -175,7 +175,13 @@ async def test_damaged_version_falls_back(tmp_path: Path, caplog: pytest.LogCapt
     with caplog.at_level(logging.WARNING):
         async with retriever.opened(settings(tmp_path), ["lighthouse"], embed_query=HashedModel().query) as opened:
             found = await opened.retrieve(["lighthouse"], PUFFINS, Retrieval())
-            assert opened.missing == []
+            assert opened.missing == ["knowledge:lighthouse:current"]
+            version, problem = opened.served("lighthouse")
+            assert version == first and shelf.current() in problem
+            shelf.point(first)
+            await opened.reload()
+            assert (opened.missing, opened.served("lighthouse")) == ([], (first, ""))
+            shelf.point(shelf.sealed()[0])
     assert found.passages[0].text == "Puffins nest in June."
     assert f"an older version, {first}, is served" in caplog.text
     shutil.rmtree(shelf.path / first)

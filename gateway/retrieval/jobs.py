@@ -1,0 +1,197 @@
+"""Ingests that a running service was asked for: one after the other, and whoever likes may watch.
+
+A job's events come from a child process through one thread; the loop only notes them. Building takes what the
+processors have to spare (`NICE`): turns are answered beside it.
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+from gateway.errors import Conflict, DiskFull, Fault, GatewayError, KnowledgeError, NotFound, NotWritable
+from gateway.retrieval import ingest
+from gateway.settings import Settings
+from gateway.types.knowledge import Ingesting, IngestJob
+
+log = logging.getLogger(__name__)
+
+NICE = 10
+"""How far an ingest stands back behind the turns."""
+KEPT = 20
+"""Jobs that have ended and are remembered."""
+Ingest: TypeAlias = Callable[[ingest.Job, ingest.Stop], Iterator[ingest.Event]]
+
+
+@dataclass(slots=True, eq=False)
+class Running:
+    """A job, and how its watchers learn of a change."""
+
+    job: IngestJob
+    stop: ingest.Stop = field(default_factory=ingest.Stop)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set with the next change; the one after has an event of its own."""
+
+    def becomes(self, job: IngestJob) -> None:
+        """Tell the watchers."""
+        self.job = job
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+        return self.job.state in ("done", "failed")
+
+
+class Jobs:
+    """The jobs of this process. Everything here runs on the loop but `_events`. Made by `opened`."""
+
+    def __init__(self, settings: Settings, serve: Callable[[], Awaitable[None]], run: Ingest = ingest.ingest) -> None:
+        self._settings = settings
+        self._serve = serve
+        self._run = run
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="ingest")
+        self._known: dict[str, Running] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def all(self) -> list[IngestJob]:
+        """Newest first."""
+        return [one.job for one in reversed(self._known.values())]
+
+    async def begin(self, collections: Collection[str]) -> IngestJob:
+        """Begin a job for these collections; none: all that there are.
+
+        Raises Conflict where one of them is being ingested already, NotWritable and DiskFull where nothing could be
+        written, NotFound where there is nothing to ingest.
+        """
+        there = await asyncio.to_thread(ingest.collections, self._settings.knowledge.directory)
+        wanted = tuple(dict.fromkeys(collections)) or tuple(there)
+        if absent := [name for name in wanted if name not in there]:
+            raise NotFound(f"There is no collection {absent[0][:80]!r}.")
+        if not wanted:
+            raise NotFound("There is no collection: put Markdown or text files into a folder of knowledge/.")
+        await asyncio.to_thread(ingest.writable, self._settings.var)
+        for one in self._known.values():
+            if not one.over and (
+                both := [each.collection for each in one.job.collections if each.collection in wanted]
+            ):
+                raise Conflict(f"{', '.join(both)}: job {one.job.id} is ingesting it; wait until it has ended.")
+        job = IngestJob(
+            id=f"job_{secrets.token_hex(8)}", state="waiting", began=time.time(), ended=None,
+            collections=tuple(map(Ingesting, wanted)), notes=(), faults=(), code="",
+        )  # fmt: skip
+        running = self._known[job.id] = Running(job)
+        self._forget()
+        task = asyncio.create_task(self._done(running))
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return job
+
+    async def watched(self, job: str) -> AsyncGenerator[IngestJob, None]:
+        """A job as it is now, and again after changes, until it has ended. Raises NotFound."""
+        running = self._known.get(job)
+        if running is None:
+            raise NotFound(f"There is no job {job[:80]!r}.")
+        while True:
+            changed = running.changed
+            yield running.job
+            if running.over:
+                return
+            await changed.wait()
+
+    async def close(self) -> None:
+        """End what runs; every version stays as it was."""
+        for one in self._known.values():
+            one.stop.ask()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.to_thread(self._pool.shutdown, wait=True, cancel_futures=True)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("an ingest broke", exc_info=error)
+
+    async def _done(self, running: Running) -> None:
+        """Run a job to its end and serve what it made, of each collection that came to its end."""
+        loop = asyncio.get_running_loop()
+        error: GatewayError | None = GatewayError("Something went wrong in the gateway; its log says what.")
+        try:
+            await loop.run_in_executor(self._pool, self._events, running, loop)
+            await self._serve()
+            error = None
+        except GatewayError as known:
+            error = known
+        except OSError as refused:
+            error = ingest.refused(refused)
+        finally:
+            if error is not None:
+                self._note(running, Fault("", 0, "", error.message))
+            job = running.job
+            code = error.code if error else _code(job.faults)
+            running.becomes(replace(job, state="failed" if code else "done", ended=time.time(), code=code))
+            log.info(
+                "ingest %s of %s: %s", job.id, ", ".join(one.collection for one in job.collections), code or "done"
+            )
+
+    def _events(self, running: Running, loop: asyncio.AbstractEventLoop) -> None:
+        """In the thread of all jobs, so that one runs after the other."""
+        knowledge = self._settings.knowledge
+        names = tuple(one.collection for one in running.job.collections)
+        characters = knowledge.passage_characters
+        job = ingest.Job(str(knowledge.directory), str(self._settings.var), characters, names, NICE)
+        loop.call_soon_threadsafe(running.becomes, replace(running.job, state="running"))
+        for event in self._run(job, running.stop):
+            if running.stop.asked:  # the loop is about to end
+                return
+            loop.call_soon_threadsafe(self._note, running, event)
+
+    def _note(self, running: Running, event: ingest.Event) -> None:
+        job = running.job
+        if isinstance(event, Fault):
+            running.becomes(replace(job, faults=(*job.faults, event)))
+        elif isinstance(event, ingest.Note):
+            running.becomes(replace(job, notes=(*job.notes, event.text)))
+        else:
+            parts = tuple(_moved(one, event) if one.collection == event.collection else one for one in job.collections)
+            running.becomes(replace(job, collections=parts))
+
+    def _forget(self) -> None:
+        """Keep the last that ended."""
+        ended = [name for name, one in self._known.items() if one.over]
+        for name in ended[: max(0, len(ended) - KEPT)]:
+            del self._known[name]
+
+
+def _moved(one: Ingesting, event: ingest.Progress | ingest.Done) -> Ingesting:
+    if isinstance(event, ingest.Progress):
+        return replace(one, done=event.done, total=event.total)
+    version, built = event.version, event.built
+    return replace(one, done=one.total, version=version, built=built, files=event.files, passages=event.passages)
+
+
+def _code(faults: tuple[Fault, ...]) -> str:
+    """Of the error that explains them best; empty where there are none."""
+    for text, kind in ((ingest.FULL, DiskFull), (ingest.READ_ONLY, NotWritable)):
+        if any(fault.problem.startswith(text) for fault in faults):
+            return kind.code
+    return KnowledgeError.code if faults else ""
+
+
+@asynccontextmanager
+async def opened(
+    settings: Settings, serve: Callable[[], Awaitable[None]], run: Ingest = ingest.ingest
+) -> AsyncIterator[Jobs]:
+    """Jobs that call `serve` when they have ended, so that what they made is served. Leaving ends what runs."""
+    jobs = Jobs(settings, serve, run)
+    try:
+        yield jobs
+    finally:
+        await jobs.close()

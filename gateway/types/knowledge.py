@@ -1,0 +1,83 @@
+"""What an administrator sees of the knowledge: collections, their versions, and jobs that ingest them."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from gateway.errors import Fault
+
+Soundness: TypeAlias = Literal["sound", "damaged", "untried"]
+"""`untried`: nobody has opened the version as it lies there now."""
+JobState: TypeAlias = Literal["waiting", "running", "done", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class SealedVersion:
+    """A version of a collection that is kept."""
+
+    name: str
+    """The time at which it was begun (UTC)."""
+    files: int
+    passages: int
+    soundness: Soundness
+    problem: str
+    """Why it cannot be served; empty where nothing is known against it."""
+    current: bool
+    """The one that should be served."""
+    served: bool
+    """The one that this process serves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A folder of `knowledge/`, and what was made from it."""
+
+    name: str
+    files: int
+    """In the folder, of those that are read; 0 where there is no folder."""
+    changed: bool
+    """The files are not those that the current version was made from: an ingest would make a new one."""
+    passages: int
+    """Of the version that is served; of the current one where none is."""
+    current: str
+    """The version that should be served; empty where nothing was ever ingested."""
+    serving: str
+    """The version that this process serves; empty where no agent uses the collection, or none can be opened."""
+    soundness: Soundness
+    """Of the current version; `untried` where there is none."""
+    problem: str
+    """Why what is served is not the current version; empty where it is, or where no agent uses the collection."""
+    agents: tuple[str, ...]
+    """That search it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ingesting:
+    """How far a job is with one collection."""
+
+    collection: str
+    done: int = 0
+    """Vectors that are there, of `total`."""
+    total: int = 0
+    version: str = ""
+    """The version that its files are in now; empty until it is done."""
+    built: bool = False
+    """Whether that version is a new one: False where there was one of exactly these files."""
+    files: int = 0
+    passages: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IngestJob:
+    """An ingest that was asked for, as it is now."""
+
+    id: str
+    state: JobState
+    began: float
+    """Seconds since the epoch, when it was asked for."""
+    ended: float | None
+    collections: tuple[Ingesting, ...]
+    notes: tuple[str, ...]
+    """What a person should know and is no fault."""
+    faults: tuple[Fault, ...]
+    code: str
+    """Of the error that it failed with, such as `insufficient_storage`; empty where it did not fail."""
