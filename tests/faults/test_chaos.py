@@ -17,6 +17,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.bench.targets import family
+from tests.caller import calling
 from tests.load.crowd import Crowd, crowd
 from tests.load.listening import PROPER, Heard, counted, listened
 from tests.load.programs import Program, redis_process, upstream_process
@@ -87,6 +88,14 @@ class Scene:
         """Everything."""
         return [told.heard for told in self.told]
 
+    async def missing(self) -> list[str]:
+        """What readiness says is missing. It serves all the same."""
+        async with calling(f"{self.gateway.url}/readyz") as call:
+            told = await call.json()
+        assert call.status == 200
+        assert told["status"] == ("degraded" if told["missing"] else "ok")
+        return [str(each) for each in told["missing"]]
+
     def improper(self) -> list[Heard]:
         """What must not be: bare ends, endless waits, nobody there."""
         return [heard for heard in self.heard if heard.ending not in PROPER]
@@ -153,7 +162,7 @@ async def test_u01_u08_an_upstream_killed_and_restarted_under_load_leaves_no_str
             assert all(heard.text.endswith(APOLOGY) for heard in broken if heard.incomplete)
 
 
-@pytest.mark.parametrize("database", ["redis-server"])
+@pytest.mark.parametrize("database", ["redis-server", "embedded"])
 async def test_s02_a_store_killed_under_load_costs_no_caller_anything(tmp_path: Path, database: str) -> None:
     """Each of 200 callers hears its whole answer, as soon as before, while the store is away and when it is back."""
     async with contextlib.AsyncExitStack() as stack:
@@ -168,9 +177,11 @@ async def test_s02_a_store_killed_under_load_costs_no_caller_anything(tmp_path: 
             else:
                 await redis.kill()
                 await asyncio.sleep(2.0)
+                assert await scene.missing() == ["store"]
                 await redis.start()
             back = time.monotonic()
             await asyncio.sleep(2.0)
+            assert await scene.missing() == []
         before, meanwhile = (
             statistics.median(heard.first for heard in part)
             for part in (scene.between(0, away - 1), scene.between(away, back))
