@@ -2,7 +2,8 @@
 
 50 callers ask agents and routes; some hang up, some have a key with limits, some ask nonsense. Once a minute the
 upstream is killed for two seconds, and so is Redis; one route's first target fails now and then. What the gateway's
-process holds is sampled every five seconds, and the slope after the warm-up has to be flat.
+process holds is sampled every five seconds, and the slope after the warm-up has to be flat. A run of less than five
+minutes shows that every stream ends; what it says of memory is the filling of caches, and is not judged.
 """
 
 import argparse
@@ -35,6 +36,10 @@ AWAY = 2.0
 """Seconds that something killed is away."""
 TOLD = 30.0
 """Seconds between two lines."""
+WARM_UP = 120.0
+"""Seconds until caches are full and the allocator has what it needs; of a shorter run, the first half."""
+SHORT = 300.0
+"""Seconds below which memory is not judged."""
 MEGABYTES = 1.0
 """A minute at most, after the warm-up."""
 DESCRIPTORS = 1.0
@@ -180,7 +185,7 @@ async def killed_now_and_then(program: Program, first: float, every: float) -> N
 
 async def soaked(who: Cast, seconds: float) -> tuple[Run, Watch]:
     """Let the crowd ask for so long, while things die, and look at the gateway."""
-    run, watch = Run(), Watch(warm_up=seconds / 5)
+    run, watch = Run(), Watch(warm_up=min(WARM_UP, seconds / 2))
     chances = [random.Random(number) for number in range(CALLERS)]
 
     async def ask(number: int) -> Heard:
@@ -218,10 +223,14 @@ def line(watch: Watch, run: Run) -> str:
 
 def verdict(run: Run, watch: Watch) -> list[tuple[str, bool]]:
     """What is promised, in words, and whether it was kept."""
+    judged = watch.samples[-1].at + EVERY >= SHORT
     memory, descriptors = watch.memory, watch.descriptors
     without = sum(count for ending, count in run.endings.items() if ending not in PROPER)
     return [
-        (f"memory {memory} (MB; at most {MEGABYTES:g})", not memory.over(MEGABYTES)),
+        (
+            f"memory {memory} (MB; at most {MEGABYTES:g}{'' if judged else '; a short run: not judged'})",
+            not (judged and memory.over(MEGABYTES)),
+        ),
         (f"descriptors {descriptors} (at most {DESCRIPTORS:g})", not descriptors.over(DESCRIPTORS)),
         (f"{without} streams without an end, of {sum(run.endings.values())}", not without),
     ]

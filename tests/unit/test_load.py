@@ -119,12 +119,14 @@ def test_a_process_is_sampled() -> None:
     assert after.descriptors == before.descriptors - 2
 
 
-def soaked(megabytes: float = 0.0, descriptors: float = 0.0, *heard: Heard) -> list[bool]:
+def soaked(megabytes: float = 0.0, descriptors: float = 0.0, *heard: Heard, seconds: int = 600) -> list[bool]:
     """What is said of a run that grows by so much a minute."""
     run = Run()
     for each in (Heard("finish"), *heard):
         run.note(each)
-    samples = [Sample(at, 100 + megabytes * at / 60, round(50 + descriptors * at / 60), 9) for at in range(0, 600, 5)]
+    samples = [
+        Sample(at, 100 + megabytes * at / 60, round(50 + descriptors * at / 60), 9) for at in range(0, seconds, 5)
+    ]
     return [kept for _, kept in verdict(run, Watch(60, samples))]
 
 
@@ -132,6 +134,7 @@ def test_a_soak_is_judged() -> None:
     """Growth of memory or descriptors, a bare end, an endless wait, a gateway that is not there: each is broken."""
     assert soaked() == [True, True, True]
     assert soaked(1.5) == [False, True, True]
+    assert soaked(1.5, seconds=240) == [True, True, True], "caches fill in a short run"
     assert soaked(0, 2) == [True, False, True]
     for ending in ("bare", "hung", "unreachable"):
         assert soaked(0, 0, Heard(ending)) == [True, True, False]
