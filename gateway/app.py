@@ -11,15 +11,17 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from gateway import clients, observe
+from gateway import administration, clients, observe
 from gateway.chat.answer import Brain
 from gateway.errors import Draining, GatewayError
 from gateway.http.edge import Caught, Identified
 from gateway.http.errors import on_gateway_error, on_http_exception
 from gateway.http.state import State
 from gateway.http.urls import routes
-from gateway.settings import Settings
+from gateway.retrieval import jobs
+from gateway.settings import Reloaded, Settings
 from gateway.types import Agent, Retrieve
+from gateway.types.administration import Administration
 
 EXPOSED = ("x-request-id", "x-gateway-sources", "x-gateway-target", "Server-Timing")
 
@@ -44,11 +46,17 @@ class Drain:
 
 
 def create_app(
-    settings: Settings, agents: Mapping[str, Agent], drain: Drain | None = None, *, retrieve: Retrieve | None = None
+    settings: Settings,
+    agents: Mapping[str, Agent],
+    drain: Drain | None = None,
+    *,
+    retrieve: Retrieve | None = None,
+    administered: Administration | None = None,
 ) -> Starlette:
     """Return the ASGI application. Nothing is opened before its lifespan begins.
 
-    `retrieve` searches in place of the knowledge that the settings name.
+    `retrieve` searches in place of the knowledge that the settings name,
+    `administered` stands behind the admin API in place of what is opened.
     """
     drain = drain or Drain()
     middleware = [Middleware(Identified), Middleware(Caught)]
@@ -65,12 +73,16 @@ def create_app(
         routes=routes(),
         middleware=middleware,
         exception_handlers={GatewayError: on_gateway_error, HTTPException: on_http_exception},
-        lifespan=_lifespan(settings, agents, drain, retrieve),
+        lifespan=_lifespan(settings, agents, drain, retrieve, administered),
     )
 
 
 def _lifespan(
-    settings: Settings, agents: Mapping[str, Agent], drain: Drain, retrieve: Retrieve | None
+    settings: Settings,
+    agents: Mapping[str, Agent],
+    drain: Drain,
+    retrieve: Retrieve | None,
+    administered: Administration | None,
 ) -> Callable[[Starlette], AbstractAsyncContextManager[State]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
@@ -83,12 +95,19 @@ def _lifespan(
             drain.opened = opened
             given = opened if retrieve is None else opened._replace(retrieve=retrieve)
             now = brain(settings, agents, given)
+            ingests = await stack.enter_async_context(jobs.opened(settings, opened.knowledge.reload))
+
+            async def reload() -> Reloaded:
+                return Reloaded()
+
             yield State(
                 settings=settings,
                 brain=lambda: now,
                 ended=observe.turn_ended,
                 missing=opened.missing,
                 draining=lambda: drain.begun,
+                reload=reload,
+                administration=administered or administration.bound(settings, opened.knowledge, ingests),
                 started=int(time.time()),
             )
 

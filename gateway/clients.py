@@ -39,6 +39,7 @@ class Clients(NamedTuple):
     """What it has to do without at the moment, by name."""
     end_streams: Callable[[GatewayError], None]
     """Break every running upstream stream off, for this reason."""
+    knowledge: retriever.Retriever
 
 
 def agents(settings: Settings) -> dict[str, Agent]:
@@ -105,7 +106,9 @@ async def opened(settings: Settings, agents: Mapping[str, Agent]) -> AsyncIterat
         attempts: dict[str, list[Attempt]] = {name: [] for name in settings.routes}
         for (name, _), target in zip(named, probed, strict=True):
             attempts[name].append(await upstreams.attempt(name, target))
-        yield Clients(searches.retrieve, completing(attempts), lambda: searches.missing, upstreams.end_streams)
+        yield Clients(
+            searches.retrieve, completing(attempts), lambda: searches.missing, upstreams.end_streams, searches
+        )
 
 
 def _session() -> aiohttp.ClientSession:

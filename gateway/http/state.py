@@ -1,13 +1,14 @@
 """What the lifespan yields: the only way that endpoints reach an adapter."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NotRequired, TypedDict
 
 from starlette.types import Send
 
 from gateway.chat.answer import Brain
-from gateway.settings import Settings
+from gateway.settings import Reloaded, Settings
 from gateway.types import Turn
+from gateway.types.administration import Administration
 
 
 class State(TypedDict):
@@ -21,6 +22,10 @@ class State(TypedDict):
     missing: Callable[[], Sequence[str]]
     """What the gateway does without at the moment, by name."""
     draining: Callable[[], bool]
+    reload: Callable[[], Awaitable[Reloaded]]
+    """Read settings and agent files again and serve what they say. Never raises: faults are in what it returns."""
+    administration: Administration
+    """What is behind `/admin`."""
     started: int
     """Seconds since the epoch."""
     request_id: NotRequired[str]

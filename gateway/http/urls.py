@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
+from gateway.http.admin import operations
 from gateway.http.chat import chat_completions
 from gateway.http.health import livez, readyz
 from gateway.http.models import model, models
@@ -39,4 +40,5 @@ def routes() -> list[BaseRoute]:
         ),
         served("GET", "/livez", livez),
         served("GET", "/readyz", readyz),
+        *operations.routes(lambda endpoint: endpoint),
     ]

@@ -9,9 +9,9 @@ from gateway.retrieval import ingest, trial, versions
 from gateway.retrieval.jobs import Jobs
 from gateway.retrieval.retriever import Retriever
 from gateway.settings import Settings
-from gateway.types import Agent, Query, Retrieval, Retrieved
+from gateway.types import Agent, Query, Retrieval
 from gateway.types.administration import KnowledgeShelves
-from gateway.types.knowledge import Collection, SealedVersion, Soundness
+from gateway.types.knowledge import Collection, Looked, SealedVersion, Soundness
 
 
 def shelves(settings: Settings, retriever: Retriever, jobs: Jobs) -> KnowledgeShelves:
@@ -25,7 +25,7 @@ def shelves(settings: Settings, retriever: Retriever, jobs: Jobs) -> KnowledgeSh
         await asyncio.to_thread(_known, directory, var, name)
         return await asyncio.to_thread(_versions, versions.shelf(var, name), retriever)
 
-    async def search(name: str, query: Query, retrieval: Retrieval) -> tuple[str, Retrieved]:
+    async def search(name: str, query: Query, retrieval: Retrieval) -> Looked:
         await asyncio.to_thread(_known, directory, var, name)
         try:
             return await retriever.look(name, query, retrieval)
@@ -63,7 +63,7 @@ def _collections(settings: Settings, retriever: Retriever, agents: Mapping[str, 
 def _collection(settings: Settings, retriever: Retriever, name: str, agents: Mapping[str, Agent]) -> Collection:
     shelf = versions.shelf(settings.var, name)
     current = shelf.current()
-    serving, problem = retriever.served(name)
+    serving, problem = retriever.standing(name)
     here = _sealed(shelf, current, current, serving, problem) if current else None
     shown = _sealed(shelf, serving, current, serving, "") if serving and serving != current else here
     files = ingest.hashes(settings.knowledge.directory / name)
@@ -86,7 +86,7 @@ def _collection(settings: Settings, retriever: Retriever, name: str, agents: Map
 
 def _versions(shelf: versions.Shelf, retriever: Retriever) -> list[SealedVersion]:
     current = shelf.current()
-    serving, problem = retriever.served(shelf.collection)
+    serving, problem = retriever.standing(shelf.collection)
     return [_sealed(shelf, name, current, serving, problem) for name in shelf.sealed()]
 
 

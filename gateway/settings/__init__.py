@@ -1,5 +1,6 @@
 """Frozen values, and `load`, which makes them from a TOML text and the environment."""
 
+from gateway.settings.changes import Reloaded
 from gateway.settings.secrets import loopback
 from gateway.settings.sources import OPENAI_URL, load
 from gateway.settings.values import (
@@ -26,6 +27,7 @@ __all__ = [
     "Knowledge",
     "Limits",
     "Log",
+    "Reloaded",
     "Route",
     "Server",
     "Settings",

@@ -8,16 +8,7 @@ from gateway.errors import Fault
 from gateway.types import knowledge
 from gateway.types.access import Key, Rate, Scope
 from gateway.types.agent import Agent
-from gateway.types.passage import Query, Retrieval, Retrieved
-
-
-@dataclass(frozen=True, slots=True)
-class Reloaded:
-    """What a reload did. Where there are faults nothing was changed."""
-
-    changed: tuple[str, ...] = ()
-    """What is served now and was not before, each as one line."""
-    faults: tuple[Fault, ...] = ()
+from gateway.types.passage import Query, Retrieval
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +64,16 @@ class KnowledgeShelves(NamedTuple):
     """Those that run and the last that ended, newest first."""
     watched: Callable[[str], AsyncGenerator[knowledge.IngestJob, None]]
     """A job as it is now, and again whenever it has changed, until it has ended. Who stops watching stops nothing."""
-    search: Callable[[str, Query, Retrieval], Awaitable[tuple[str, Retrieved]]]
-    """The version that was searched, and what was found."""
+    search: Callable[[str, Query, Retrieval], Awaitable[knowledge.Looked]]
+    """A collection that cannot be opened is a Conflict."""
     rollback: Callable[[str, str], Awaitable[str]]
     """Serve this version, or the one before the current where none is named. Its name."""
 
 
 class Administration(NamedTuple):
-    """Everything behind `/admin`."""
+    """What is behind `/admin` but for the reload."""
 
     keys: KeyCabinet
-    reload: Callable[[], Awaitable[Reloaded]]
     agent_files: Callable[[], Awaitable[AgentFiles]]
     rotate: Callable[[str], Awaitable[Rotated]]
     """Renew an agent's capability. Raises StoreUnavailable."""
