@@ -12,6 +12,7 @@ from gateway.http.admin import operations
 from gateway.http.chat import chat_completions
 from gateway.http.health import livez, readyz
 from gateway.http.models import model, models
+from gateway.http.openapi import openapi
 
 Endpoint = Callable[[Request[Any]], Awaitable[Response | ASGIApp]]
 
@@ -40,5 +41,6 @@ def routes() -> list[BaseRoute]:
         ),
         served("GET", "/livez", livez),
         served("GET", "/readyz", readyz),
+        served("GET", "/openapi.json", openapi),
         *operations.routes(lambda endpoint: endpoint),
     ]
