@@ -6,18 +6,20 @@ The command's module is imported by name from a literal table, so that one comma
 import argparse
 import os
 import sys
+from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
 from gateway import observe
 from gateway.errors import ConfigurationError, Fault, GatewayError
-from gateway.settings import Settings, load
+from gateway.settings import Read, read
 
 COMMANDS = {
     "serve": "answer POST /chat/completions",
     "ingest": "bring knowledge/ into the index",
     "eval": "ask the golden questions and count what was found",
+    "check": "say what a start or a turn would miss, and what to do",
 }
 
 
@@ -35,31 +37,41 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
-def settings_for(arguments: argparse.Namespace) -> Settings:
-    """Read the settings file, if one is named, and the environment. Raises ConfigurationError with every fault."""
-    named = arguments.config or os.environ.get("GATEWAY_CONFIG") or None
+def settings_for(arguments: argparse.Namespace) -> Read:
+    """Read the settings file, if one is named, and the environment. May be asked again, for a reload."""
     options = {name: getattr(arguments, name) for name in ("llm", "gguf") if hasattr(arguments, name)}
     environ = dict(os.environ)
     for name in ("host", "port"):  # a flag wins over the environment, and is checked as it is
         if getattr(arguments, name, None) is not None:
             environ[name.upper()] = str(getattr(arguments, name))
-    if named is None:
-        return load(None, "settings", environ, base=Path(), **options)
-    path = Path(named)
+    path: Path | None = arguments.config
+    if path is None:
+        return read(None, "settings", environ, base=Path(), **options)
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError([Fault(str(path), 0, "", f"cannot be read: {error}")]) from None
-    return load(text, str(path), environ, base=path.parent, **options)
+        return Read(None, (Fault(str(path), 0, "", f"cannot be read: {error}"),))
+    return read(text, str(path), environ, base=path.parent, **options)
+
+
+def refused(_: argparse.Namespace, found: Read) -> int:
+    """What becomes of a command whose settings have faults; one with a `refused` of its own looks further first."""
+    raise ConfigurationError(found.faults)
 
 
 def main() -> int:
     """Run one command; its exit code is the process's."""
     arguments = parser().parse_args()
+    if arguments.config is None and (named := os.environ.get("GATEWAY_CONFIG")):
+        arguments.config = Path(named)
+    arguments.read = partial(settings_for, arguments)
+    command = import_module(f"gateway.cli.{arguments.command}")
     try:
-        settings = settings_for(arguments)
-        observe.configure(settings.log.format)
-        return int(import_module(f"gateway.cli.{arguments.command}").run(arguments, settings))
+        found = arguments.read()
+        if found.settings is None or found.faults:
+            return int(getattr(command, "refused", refused)(arguments, found))
+        observe.configure(found.settings.log.format)
+        return int(command.run(arguments, found.settings))
     except ConfigurationError as error:
         print(*error.faults, sep="\n", file=sys.stderr)
         count = len(error.faults)

@@ -5,22 +5,25 @@ from collections.abc import Sequence
 
 from gateway.chat import agent as agent_files
 from gateway.errors import ConfigurationError, Fault, StoreUnavailable
+from gateway.reloading import Current
 from gateway.retrieval.jobs import Jobs
-from gateway.retrieval.retriever import Retriever
 from gateway.retrieval.shelves import shelves
 from gateway.settings import Settings
 from gateway.types import Agent, Key
 from gateway.types.administration import Administration, AgentFiles, KeyCabinet, Rotated, WantedKey
 
 
-def bound(settings: Settings, retriever: Retriever, jobs: Jobs) -> Administration:
+def bound(current: Current, jobs: Jobs) -> Administration:
     """The administration of a gateway without a store: what needs one says so."""
 
     async def files() -> AgentFiles:
-        return await asyncio.to_thread(read, settings)
+        return await asyncio.to_thread(read, current.settings)
 
     return Administration(
-        KeyCabinet(_no_key, _no_keys, _no_such), files, _no_rotation, shelves(settings, retriever, jobs)
+        KeyCabinet(_no_key, _no_keys, _no_such),
+        files,
+        _no_rotation,
+        shelves(current.settings, current.opened.knowledge, jobs),
     )
 
 

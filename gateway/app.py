@@ -1,10 +1,9 @@
 """The composition root: opens what the settings name, binds functions to it, and returns the application."""
 
+import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -12,37 +11,22 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from gateway import administration, clients, observe
-from gateway.chat.answer import Brain
-from gateway.errors import Draining, GatewayError
+from gateway.drain import Drain
+from gateway.errors import GatewayError
 from gateway.http.edge import Caught, Identified
 from gateway.http.errors import on_gateway_error, on_http_exception
 from gateway.http.state import State
 from gateway.http.urls import routes
+from gateway.reloading import Current, Found
 from gateway.retrieval import jobs
-from gateway.settings import Reloaded, Settings
+from gateway.settings import Read, Settings
 from gateway.types import Agent, Retrieve
 from gateway.types.administration import Administration
+from gateway.watching import Sources, followed
+
+__all__ = ["Drain", "create_app"]
 
 EXPOSED = ("x-request-id", "x-gateway-sources", "x-gateway-target", "Server-Timing")
-
-
-@dataclass(slots=True)
-class Drain:
-    """Whether the process is about to stop; whoever runs the server says so."""
-
-    begun: bool = False
-    failed: GatewayError | None = None
-    """Why nothing could be opened."""
-    opened: clients.Clients | None = None
-
-    def begin(self) -> None:
-        """Readiness turns 503, and new requests are refused."""
-        self.begun = True
-
-    def end_streams(self) -> None:
-        """End what still runs: agents with their apology and a finish, routes with an error event."""
-        if self.opened is not None:
-            self.opened.end_streams(Draining("The gateway is shutting down."))
 
 
 def create_app(
@@ -51,11 +35,13 @@ def create_app(
     drain: Drain | None = None,
     *,
     retrieve: Retrieve | None = None,
+    sources: Sources | None = None,
     administered: Administration | None = None,
 ) -> Starlette:
     """Return the ASGI application. Nothing is opened before its lifespan begins.
 
-    `retrieve` searches in place of the knowledge that the settings name,
+    `retrieve` searches in place of the knowledge that the settings name. `sources` are followed: where their files
+    change, or a reload is asked for, what they say is served. Without them a reload reads the agent files only.
     `administered` stands behind the admin API in place of what is opened.
     """
     drain = drain or Drain()
@@ -73,7 +59,7 @@ def create_app(
         routes=routes(),
         middleware=middleware,
         exception_handlers={GatewayError: on_gateway_error, HTTPException: on_http_exception},
-        lifespan=_lifespan(settings, agents, drain, retrieve, administered),
+        lifespan=_lifespan(settings, agents, drain, retrieve=retrieve, sources=sources, administered=administered),
     )
 
 
@@ -81,7 +67,9 @@ def _lifespan(
     settings: Settings,
     agents: Mapping[str, Agent],
     drain: Drain,
+    *,
     retrieve: Retrieve | None,
+    sources: Sources | None,
     administered: Administration | None,
 ) -> Callable[[Starlette], AbstractAsyncContextManager[State]]:
     @asynccontextmanager
@@ -92,39 +80,48 @@ def _lifespan(
             except GatewayError as error:
                 drain.failed = error
                 raise
-            drain.opened = opened
-            given = opened if retrieve is None else opened._replace(retrieve=retrieve)
-            now = brain(settings, agents, given)
+            drain.streams = opened.end_streams
+            if retrieve is not None:
+                opened = opened._replace(retrieve=retrieve)
+            current = Current(
+                settings, agents, opened, drain.endable(opened.complete), _reader(settings, sources), drain.endable
+            )
+            if sources is not None:
+                await stack.enter_async_context(_beside(followed(settings, sources, current.reload)))
             ingests = await stack.enter_async_context(jobs.opened(settings, opened.knowledge.reload))
-
-            async def reload() -> Reloaded:
-                return Reloaded()
-
             yield State(
                 settings=settings,
-                brain=lambda: now,
+                brain=current.brain,
                 ended=observe.turn_ended,
                 missing=opened.missing,
                 draining=lambda: drain.begun,
-                reload=reload,
-                administration=administered or administration.bound(settings, opened.knowledge, ingests),
+                reload=current.reload,
+                administration=administered or administration.bound(current, ingests),
                 started=int(time.time()),
             )
 
     return lifespan
 
 
-def brain(settings: Settings, agents: Mapping[str, Agent], opened: clients.Clients) -> Brain:
-    """Bind the adapters' functions to the core."""
-    lone = next(iter(agents)) if len(agents) == 1 else ""
-    return Brain(
-        agents=agents,
-        routes={name: route.on_failure for name, route in settings.routes.items()},
-        default_agent=settings.default_agent or lone,
-        default_route=settings.default_route,
-        limits=settings.limits,
-        retrieve=opened.retrieve,
-        complete=opened.complete,
-        today=lambda: datetime.now(UTC).astimezone().date(),
-        clock=time.perf_counter,
-    )
+def _reader(settings: Settings, sources: Sources | None) -> Callable[[], Found]:
+    """What a reload reads: all that the sources say; without them, the agent files."""
+
+    def read() -> Found:
+        now, faults = sources.read() if sources else Read(settings)
+        agents = clients.checked(now, faults)
+        assert now is not None  # or there would have been faults
+        return now, agents
+
+    return read
+
+
+@asynccontextmanager
+async def _beside(running: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Run it beside what is served; it ends first."""
+    task = asyncio.create_task(running)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

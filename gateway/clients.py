@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ from gateway.chat.request import ChatRequest
 from gateway.errors import ConfigurationError, Fault, GatewayError
 from gateway.processes import supervised
 from gateway.retrieval import retriever
-from gateway.settings import OPENAI_URL, Settings, Target
+from gateway.settings import OPENAI_URL, Route, Settings, Target
 from gateway.types import Agent, Complete, Message, Retrieve, Retrieved
 from gateway.upstream import extractive, local, probe
 from gateway.upstream.completing import Attempt, completing
@@ -39,11 +39,16 @@ class Clients(NamedTuple):
     """What it has to do without at the moment, by name."""
     end_streams: Callable[[GatewayError], None]
     """Break every running upstream stream off, for this reason."""
+    routed: Callable[[Mapping[str, Route]], Awaitable[Complete]]
+    """Open other routes; those that are open serve what runs. Raises where a local model cannot run."""
     knowledge: retriever.Retriever
 
 
-def agents(settings: Settings) -> dict[str, Agent]:
-    """Read the agent files. Raises ConfigurationError with every fault of all of them."""
+def agents(settings: Settings, *, routes: bool = True) -> dict[str, Agent]:
+    """Read the agent files. Raises ConfigurationError with every fault of all of them.
+
+    Without `routes` those that agents name are not looked for: the settings' own may be the fault.
+    """
     directory = settings.prompts
     if not directory.is_dir():
         raise ConfigurationError([Fault(str(directory), 0, "", "no such folder; agent files are looked for here")])
@@ -56,7 +61,7 @@ def agents(settings: Settings) -> dict[str, Agent]:
             faults.append(Fault(str(path), 0, "", f"cannot be read as UTF-8 text: {error}"))
     collections = [path.name for path in settings.knowledge.directory.glob("*") if path.is_dir()]
     try:
-        loaded = agent_files.loaded(files, settings.routes, collections)
+        loaded = agent_files.loaded(files, settings.routes if routes else None, collections)
     except ConfigurationError as error:
         raise ConfigurationError([*faults, *error.faults]) from None
     if settings.default_agent and settings.default_agent not in loaded:
@@ -67,22 +72,27 @@ def agents(settings: Settings) -> dict[str, Agent]:
     return loaded
 
 
-def checked(settings: Settings) -> dict[str, Agent]:
-    """The agents, once everything that a start needs from the disk is there. Raises ConfigurationError."""
-    faults: list[Fault] = []
+def checked(settings: Settings | None, faults: Sequence[Fault] = ()) -> dict[str, Agent]:
+    """The agents, once everything that a start needs from the disk is there. Raises ConfigurationError.
+
+    `faults` are those of the settings themselves: agents' faults are said beside them, all at once.
+    """
+    found = list(faults)
     loaded: dict[str, Agent] = {}
-    for target in (target for route in settings.routes.values() for target in route.targets):
+    routes = settings.routes.values() if settings else ()
+    for target in (target for route in routes for target in route.targets):
         if target.embedded == "llm":
             try:
                 local.model_file(Path(target.model) if target.model else None)
             except ConfigurationError as error:
-                faults += error.faults
-    try:
-        loaded = agents(settings)
-    except ConfigurationError as error:
-        faults += error.faults
-    if faults:
-        raise ConfigurationError(faults)
+                found += error.faults
+    if settings:
+        try:
+            loaded = agents(settings, routes=not faults)
+        except ConfigurationError as error:
+            found += error.faults
+    if found:
+        raise ConfigurationError(found)
     return loaded
 
 
@@ -101,13 +111,13 @@ async def opened(settings: Settings, agents: Mapping[str, Agent]) -> AsyncIterat
     async with AsyncExitStack() as stack:
         searches = await stack.enter_async_context(retriever.opened(settings, languages(agents)))
         upstreams = Upstreams(await stack.enter_async_context(_session()), stack, agents)
-        named = [(name, target) for name, route in settings.routes.items() for target in route.targets]
-        probed = await asyncio.gather(*(_probed(name, target) for name, target in named))
-        attempts: dict[str, list[Attempt]] = {name: [] for name in settings.routes}
-        for (name, _), target in zip(named, probed, strict=True):
-            attempts[name].append(await upstreams.attempt(name, target))
         yield Clients(
-            searches.retrieve, completing(attempts), lambda: searches.missing, upstreams.end_streams, searches
+            retrieve=searches.retrieve,
+            complete=await upstreams.routed(settings.routes),
+            missing=lambda: searches.missing,
+            end_streams=upstreams.end_streams,
+            routed=upstreams.routed,
+            knowledge=searches,
         )
 
 
@@ -125,6 +135,17 @@ class Upstreams:
     stack: AsyncExitStack
     agents: Mapping[str, Agent]
     open_streams: set[Silence] = field(default_factory=set)
+    models: dict[Target, Target] = field(default_factory=dict)
+    """Local models that run, by what asks for them; they do until the end."""
+
+    async def routed(self, routes: Mapping[str, Route]) -> Complete:
+        """Open these routes. What was returned before goes on to serve those that it had."""
+        named = [(name, target) for name, route in routes.items() for target in route.targets]
+        probed = await asyncio.gather(*(_probed(name, target) for name, target in named))
+        attempts: dict[str, list[Attempt]] = {name: [] for name in routes}
+        for (name, _), target in zip(named, probed, strict=True):
+            attempts[name].append(await self.attempt(name, target))
+        return completing(attempts)
 
     def end_streams(self, error: GatewayError) -> None:
         """Break every running stream off."""
@@ -141,12 +162,15 @@ class Upstreams:
         return Attempt(route, target.model, target.first_token, asking(self.session, target, self.open_streams))
 
     async def _local(self, target: Target) -> Target:
+        if target in self.models:
+            return self.models[target]
         model = local.model_file(Path(target.model) if target.model else None)
         port = local.free_port()
         logger.info("loading %s", model.name)
         child = local.child(model, port, warm_up=self._beginning())
         await self.stack.enter_async_context(supervised(child))
-        return replace(target, url=local.base_url(port), model=model.stem)
+        self.models[target] = replace(target, url=local.base_url(port), model=model.stem)
+        return self.models[target]
 
     def _beginning(self) -> Sequence[Message]:
         """How the turns of an agent begin: a model that has read it once finds it in its cache."""

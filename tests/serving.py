@@ -123,6 +123,14 @@ class Gateway:
         return status
 
 
+def unnoticed(config: str) -> str:
+    """The same settings with `server.drain_notice = 0`, where they do not name it."""
+    if "drain_notice" in config:
+        return config
+    table = re.sub(r"^\s*\[server\]\s*$", "[server]\ndrain_notice = 0", config, count=1, flags=re.MULTILINE)
+    return table if table != config else f"server.drain_notice = 0\n{config}"
+
+
 @contextlib.contextmanager
 def gateway_process(
     config: str = "",
@@ -137,11 +145,12 @@ def gateway_process(
 
     `config` is the text of its TOML file, which lies in a temporary directory; relative paths in it are
     relative to that, so name prompts and knowledge absolutely (`ROOT / "prompts"`). The environment is only `environ`;
-    `GATEWAY_VAR` is the temporary directory unless it is in there.
+    `GATEWAY_VAR` is the temporary directory unless it is in there. Unless `config` says otherwise, SIGTERM gives load
+    balancers no notice: nothing would be served meanwhile, and every test would wait for it.
     """
     with tempfile.TemporaryDirectory(prefix="gateway-") as place:
         file = Path(place, "gateway.toml")
-        file.write_text(config, encoding="utf-8")
+        file.write_text(unnoticed(config), encoding="utf-8")
         served = ["serve", "--config", str(file), "--port", "0", *arguments]
         gateway = Gateway(
             subprocess.Popen(

@@ -13,16 +13,16 @@ import uvicorn
 
 from gateway import clients
 from gateway.app import Drain, create_app
+from gateway.cli.ending import Signals, Uvicorn, drained
 from gateway.errors import ConfigurationError, Fault
-from gateway.settings import Settings, Target
+from gateway.settings import Read, Settings, Target
 from gateway.types import Agent
+from gateway.watching import Sources
 
 logger = logging.getLogger("gateway")
 
 POLL = 0.05
-"""Seconds between two looks at uvicorn's flags: it has no other sign of a signal than `should_exit`."""
-LAST_WORDS = 5
-"""Seconds that ended streams have to send their last event, before uvicorn cuts what is left."""
+"""Seconds between two looks whether uvicorn has started: it has no other sign of it."""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -33,23 +33,28 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gguf", type=Path, metavar="PATH", help="answer with this local model")
 
 
-def run(_: argparse.Namespace, settings: Settings) -> int:
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Serve until SIGTERM or Ctrl-C. Returns 0 for a proper end."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # its default is death; served reads it as it is meant
     agents = clients.checked(settings)
     listening = bound(settings.server.host, settings.server.port)
     drain = Drain()
-    server = uvicorn.Server(config(settings, agents, drain))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # uvicorn raises a captured signal again at its end, with the handler that it found: a proper end is no failure.
-        signal.signal(number, lambda *_: None)
+    sources = Sources(arguments.read, arguments.config, asyncio.Event())
+    server = Uvicorn(config(settings, agents, drain, sources), drain)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-        return runner.run(served(server, drain, listening, settings, agents))
+        return runner.run(served(server, listening, settings, agents, sources))
 
 
-def config(settings: Settings, agents: Mapping[str, Agent], drain: Drain) -> uvicorn.Config:
-    """How uvicorn is run: its own log lines off, its grace longer than ours."""
+def refused(_: argparse.Namespace, found: Read) -> int:
+    """Raise the faults of the settings and those of the agent files, all at once."""
+    clients.checked(found.settings, found.faults)
+    raise ConfigurationError(found.faults)
+
+
+def config(settings: Settings, agents: Mapping[str, Agent], drain: Drain, sources: Sources) -> uvicorn.Config:
+    """How uvicorn is run: its own log lines off."""
     return uvicorn.Config(
-        create_app(settings, agents, drain),
+        create_app(settings, agents, drain, sources=sources),
         log_config=None,
         access_log=False,
         server_header=False,
@@ -59,7 +64,6 @@ def config(settings: Settings, agents: Mapping[str, Agent], drain: Drain) -> uvi
         loop="auto",
         backlog=2048,
         timeout_keep_alive=75,  # above the 60 s that load balancers keep a connection
-        timeout_graceful_shutdown=int(settings.server.drain_timeout) + LAST_WORDS,
     )
 
 
@@ -78,33 +82,32 @@ def bound(host: str, port: int) -> socket.socket:
 
 
 async def served(
-    server: uvicorn.Server,
-    drain: Drain,
+    server: Uvicorn,
     listening: socket.socket,
     settings: Settings,
     agents: Mapping[str, Agent],
+    sources: Sources,
 ) -> int:
-    """Run uvicorn. On a signal: readiness first, running streams to their end or, past the time, to a proper one."""
+    """Run uvicorn until a signal says that it is to end, and then to its end."""
     host, port = listening.getsockname()[:2]
+    signals = Signals(sources.asked)
     # A start that failed for a reason of ours is told by __main__, in a sentence: no stack of uvicorn's beside it.
-    logging.getLogger("uvicorn.error").addFilter(lambda _: drain.failed is None)
+    logging.getLogger("uvicorn.error").addFilter(lambda _: server.drain.failed is None)
     serving = asyncio.create_task(_serve(server, listening))
-    announced = False
-    while not serving.done() and not server.should_exit:
+    while not serving.done() and not server.started and not signals.asked.is_set():
         await asyncio.wait({serving}, timeout=POLL)
-        if server.started and not announced:
-            announced = True
-            settle()
-            announce(f"http://{f'[{host}]' if ':' in host else host}:{port}", settings, agents)
-    if not serving.done():
-        if not server.started:
-            serving.cancel()  # still opening: there is nothing to drain
-        drain.begin()
-        await asyncio.wait({serving}, timeout=settings.server.drain_timeout)
-        drain.end_streams()
-    await asyncio.wait({serving})
-    if drain.failed:
-        raise drain.failed
+    if server.started:
+        settle()
+        announce(f"http://{f'[{host}]' if ':' in host else host}:{port}", settings, agents)
+        asked = asyncio.create_task(signals.asked.wait())
+        await asyncio.wait({serving, asked}, return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        await drained(server, serving, signals, settings.server)
+    elif not serving.done():
+        serving.cancel()  # still opening: there is nothing to drain
+        await asyncio.wait({serving})
+    if server.drain.failed:
+        raise server.drain.failed
     return 0 if serving.cancelled() else serving.result()
 
 

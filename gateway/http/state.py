@@ -6,9 +6,9 @@ from typing import NotRequired, TypedDict
 from starlette.types import Send
 
 from gateway.chat.answer import Brain
-from gateway.settings import Reloaded, Settings
+from gateway.settings import Settings
 from gateway.types import Turn
-from gateway.types.administration import Administration
+from gateway.types.administration import Administration, Reloaded
 
 
 class State(TypedDict):

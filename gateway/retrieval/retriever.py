@@ -118,7 +118,7 @@ class Retriever:
                 absent.append(f"knowledge:{name}:current")
         return absent
 
-    def standing(self, collection: str) -> tuple[str, str]:
+    def served(self, collection: str) -> tuple[str, str]:
         """The version of a collection that is served, or nothing, and why it is not the current one, or nothing."""
         serving = self._serving.get(collection)
         if serving is None:

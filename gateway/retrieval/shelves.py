@@ -63,7 +63,7 @@ def _collections(settings: Settings, retriever: Retriever, agents: Mapping[str, 
 def _collection(settings: Settings, retriever: Retriever, name: str, agents: Mapping[str, Agent]) -> Collection:
     shelf = versions.shelf(settings.var, name)
     current = shelf.current()
-    serving, problem = retriever.standing(name)
+    serving, problem = retriever.served(name)
     here = _sealed(shelf, current, current, serving, problem) if current else None
     shown = _sealed(shelf, serving, current, serving, "") if serving and serving != current else here
     files = ingest.hashes(settings.knowledge.directory / name)
@@ -86,7 +86,7 @@ def _collection(settings: Settings, retriever: Retriever, name: str, agents: Map
 
 def _versions(shelf: versions.Shelf, retriever: Retriever) -> list[SealedVersion]:
     current = shelf.current()
-    serving, problem = retriever.standing(shelf.collection)
+    serving, problem = retriever.served(shelf.collection)
     return [_sealed(shelf, name, current, serving, problem) for name in shelf.sealed()]
 
 

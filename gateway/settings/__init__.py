@@ -1,8 +1,7 @@
-"""Frozen values, and `load`, which makes them from a TOML text and the environment."""
+"""Frozen values, and `read`, which makes them from a TOML text and the environment."""
 
-from gateway.settings.changes import Reloaded
 from gateway.settings.secrets import loopback
-from gateway.settings.sources import OPENAI_URL, load
+from gateway.settings.sources import OPENAI_URL, Read, load, read
 from gateway.settings.values import (
     Admin,
     Auth,
@@ -27,7 +26,7 @@ __all__ = [
     "Knowledge",
     "Limits",
     "Log",
-    "Reloaded",
+    "Read",
     "Route",
     "Server",
     "Settings",
@@ -35,4 +34,5 @@ __all__ = [
     "Target",
     "load",
     "loopback",
+    "read",
 ]

@@ -1,6 +1,6 @@
-"""`load`: from a TOML text and the environment to `Settings`. Pure: the caller reads the file.
+"""`read`: from a TOML text and the environment to `Settings`. Pure: the caller reads the file.
 
-The environment wins over the file. All faults of both are raised at once.
+The environment wins over the file. All faults of both are found at once.
 """
 
 import re
@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from gateway.errors import ConfigurationError, Fault
@@ -101,6 +102,14 @@ RULES = {
 }
 
 
+class Read(NamedTuple):
+    """Settings as far as they could be read, and what is wrong with them."""
+
+    settings: Settings | None
+    """With defaults in the place of what is wrong; None where there was nothing to read them from."""
+    faults: tuple[Fault, ...] = ()
+
+
 def load(
     text: str | None,
     where: str,
@@ -110,20 +119,37 @@ def load(
     llm: bool = False,
     gguf: Path | None = None,
 ) -> Settings:
+    """As `read`, but raises ConfigurationError with all the faults."""
+    found = read(text, where, environ, base=base, llm=llm, gguf=gguf)
+    if found.settings is None or found.faults:
+        raise ConfigurationError(found.faults)
+    return found.settings
+
+
+def read(
+    text: str | None,
+    where: str,
+    environ: Mapping[str, str],
+    *,
+    base: Path,
+    llm: bool = False,
+    gguf: Path | None = None,
+) -> Read:
     """The settings of `text` (None: there is no file) and `environ`; with `llm` or `gguf`, the local model's route too.
 
     Relative paths, written or default, start at `base`: the file's folder, or the working directory where
     there is no file. GATEWAY_VAR starts at the working directory, as any path of the environment does.
     """
-    table, marks = _parsed(text or "", where)
+    try:
+        table, marks = _parsed(text or "", where)
+    except ConfigurationError as error:
+        return Read(None, error.faults)
     builder = Builder(where, lambda keys: nearest(marks, keys), RULES, base)
-    read = builder.table(Settings, table) or Settings()
-    settings = _environment(_based(read, base, table), environ, builder)
+    written = builder.table(Settings, table) or Settings()
+    settings = _environment(_based(written, base, table), environ, builder)
     settings = _routes(secrets.read(settings, environ, builder), environ, builder, local=_local(llm=llm, gguf=gguf))
     settings = secrets.guarded(settings, table, builder)
-    if builder.faults:
-        raise ConfigurationError(builder.faults)
-    return settings
+    return Read(settings, tuple(builder.faults))
 
 
 def _parsed(text: str, where: str) -> tuple[Mapping[str, object], dict[tuple[str | int, ...], int]]:

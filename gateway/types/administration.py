@@ -12,6 +12,17 @@ from gateway.types.passage import Query, Retrieval
 
 
 @dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What a reload did. Where there are faults nothing was changed."""
+
+    changed: tuple[str, ...] = ()
+    """What is served now and was not before, each as one line: `agent nora`, `route main`, `knowledge tower`."""
+    later: tuple[str, ...] = ()
+    """Settings that differ from those the process runs with and take effect at the next start: `server.port`."""
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class WantedKey:
     """A key that somebody asks for."""
 

@@ -185,6 +185,7 @@ def wrapper(place: Place, name: str = "plain wrapper", module: str = "plain_wrap
 
 
 GATEWAY = """
+server.drain_notice = 0
 prompts = "{prompts}"
 [knowledge]
 directory = "{knowledge}"

@@ -117,16 +117,18 @@ async def test_logprobs_and_parameters_pass_through(gateway: str, upstream: Upst
     assert (sent["logprobs"], sent["max_completion_tokens"], sent["seed"]) == (True, 1, 7)
 
 
-async def test_the_end_of_the_process_ends_a_stream_properly(gateway: str, upstream: Upstream, drain: Drain) -> None:
+@pytest.mark.parametrize("model", ["nora", "up"])
+async def test_the_end_of_the_process_ends_a_stream_properly(
+    gateway: str, upstream: Upstream, drain: Drain, model: str
+) -> None:
     """A face says its apology and finishes; a route's caller gets an error event; both get `[DONE]`."""
     upstream.script = Script(["Hel", Hang()])
-    for model in ("nora", "up"):
-        async with calling(f"{gateway}/v1/chat/completions", {**ASK, "model": model, "stream": True}) as call:
-            events = [await anext(stream := aiter(call.events())), await anext(stream)]
-            drain.end_streams()
-            events += [event async for event in stream]
-        assert events[-1].data == "[DONE]"
-        if model == "nora":
-            assert events[-2].json["x_gateway"] == {"incomplete": True, "code": "shutting_down", "sources": []}
-        else:
-            assert events[-2].json["error"]["code"] == "shutting_down"
+    async with calling(f"{gateway}/v1/chat/completions", {**ASK, "model": model, "stream": True}) as call:
+        events = [await anext(stream := aiter(call.events())), await anext(stream)]
+        drain.end_streams()
+        events += [event async for event in stream]
+    assert events[-1].data == "[DONE]"
+    if model == "nora":
+        assert events[-2].json["x_gateway"] == {"incomplete": True, "code": "shutting_down", "sources": []}
+    else:
+        assert events[-2].json["error"]["code"] == "shutting_down"

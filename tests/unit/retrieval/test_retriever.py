@@ -176,11 +176,11 @@ async def test_damaged_version_falls_back(tmp_path: Path, caplog: pytest.LogCapt
         async with retriever.opened(settings(tmp_path), ["lighthouse"], embed_query=HashedModel().query) as opened:
             found = await opened.retrieve(["lighthouse"], PUFFINS, Retrieval())
             assert opened.missing == ["knowledge:lighthouse:current"]
-            version, problem = opened.standing("lighthouse")
+            version, problem = opened.served("lighthouse")
             assert version == first and shelf.current() in problem
             shelf.point(first)
             await opened.reload()
-            assert (opened.missing, opened.standing("lighthouse")) == ([], (first, ""))
+            assert (opened.missing, opened.served("lighthouse")) == ([], (first, ""))
             shelf.point(shelf.sealed()[0])
     assert found.passages[0].text == "Puffins nest in June."
     assert f"an older version, {first}, is served" in caplog.text
