@@ -13,7 +13,8 @@ from pathlib import Path
 
 from gateway import observe
 from gateway.errors import ConfigurationError, Fault, GatewayError
-from gateway.settings import Read, read
+from gateway.errors.redaction import redacting
+from gateway.settings import Read, read, withheld
 
 COMMANDS = {
     "serve": "answer POST /chat/completions",
@@ -70,7 +71,7 @@ def main() -> int:
         found = arguments.read()
         if found.settings is None or found.faults:
             return int(getattr(command, "refused", refused)(arguments, found))
-        observe.configure(found.settings.log.format)
+        observe.configure(found.settings.log.format, redact=redacting(withheld(found.settings)))
         return int(command.run(arguments, found.settings))
     except ConfigurationError as error:
         print(*error.faults, sep="\n", file=sys.stderr)

@@ -13,13 +13,15 @@ from starlette.middleware.cors import CORSMiddleware
 from gateway import administration, clients, observe
 from gateway.drain import Drain
 from gateway.errors import GatewayError
+from gateway.errors.redaction import redacting
 from gateway.http.edge import Caught, Identified
 from gateway.http.errors import on_gateway_error, on_http_exception
-from gateway.http.state import State
+from gateway.http.limits import Load, WrongKeys
+from gateway.http.state import Access, State
 from gateway.http.urls import routes
 from gateway.reloading import Current, Found
 from gateway.retrieval import jobs
-from gateway.settings import Read, Settings
+from gateway.settings import Read, Settings, withheld
 from gateway.types import Agent, Retrieve
 from gateway.types.administration import Administration
 from gateway.watching import Sources, followed
@@ -36,13 +38,14 @@ def create_app(
     *,
     retrieve: Retrieve | None = None,
     sources: Sources | None = None,
+    access: Access | None = None,
     administered: Administration | None = None,
 ) -> Starlette:
     """Return the ASGI application. Nothing is opened before its lifespan begins.
 
     `retrieve` searches in place of the knowledge that the settings name. `sources` are followed: where their files
     change, or a reload is asked for, what they say is served. Without them a reload reads the agent files only.
-    `administered` stands behind the admin API in place of what is opened.
+    `access` says who may call, and how much. `administered` stands behind the admin API in place of what is opened.
     """
     drain = drain or Drain()
     middleware = [Middleware(Identified), Middleware(Caught)]
@@ -59,7 +62,15 @@ def create_app(
         routes=routes(),
         middleware=middleware,
         exception_handlers={GatewayError: on_gateway_error, HTTPException: on_http_exception},
-        lifespan=_lifespan(settings, agents, drain, retrieve=retrieve, sources=sources, administered=administered),
+        lifespan=_lifespan(
+            settings,
+            agents,
+            drain,
+            retrieve=retrieve,
+            sources=sources,
+            access=access or Access(),
+            administered=administered,
+        ),
     )
 
 
@@ -70,8 +81,11 @@ def _lifespan(
     *,
     retrieve: Retrieve | None,
     sources: Sources | None,
+    access: Access,
     administered: Administration | None,
 ) -> Callable[[Starlette], AbstractAsyncContextManager[State]]:
+    load = Load(settings.limits)
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
         async with AsyncExitStack() as stack:
@@ -81,6 +95,7 @@ def _lifespan(
                 drain.failed = error
                 raise
             drain.streams = opened.end_streams
+            await stack.enter_async_context(load.watched())
             if retrieve is not None:
                 opened = opened._replace(retrieve=retrieve)
             current = Current(
@@ -98,6 +113,10 @@ def _lifespan(
                 reload=current.reload,
                 administration=administered or administration.bound(current, ingests),
                 started=int(time.time()),
+                access=access,
+                load=load,
+                wrong_keys=WrongKeys(settings.limits.wrong_keys),
+                redact=redacting(withheld(settings)),
             )
 
     return lifespan

@@ -7,8 +7,10 @@ from typing import IO, Any, NamedTuple
 
 import orjson
 
+from gateway.errors.redaction import Redact, redacted
 from gateway.types import Turn
 
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {0x2028: "\\u2028", 0x2029: "\\u2029"}
 _turns = logging.getLogger("gateway.turn")
 _LEVELS = {
     "gateway_error": logging.ERROR,
@@ -17,12 +19,15 @@ _LEVELS = {
 }
 
 
-def configure(form: str, stream: IO[str] | None = None) -> None:
-    """Send the log to `stream` (stderr) as `json`, as `text`, or by itself (`auto`: text on a terminal)."""
+def configure(form: str, stream: IO[str] | None = None, *, redact: Redact = redacted) -> None:
+    """Send the log to `stream` (stderr) as `json`, as `text`, or by itself (`auto`: text on a terminal).
+
+    `redact` takes out of every line what must not be shown.
+    """
     stream = stream or sys.stderr
     as_json = form == "json" or (form == "auto" and not stream.isatty())
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(_Json() if as_json else logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    handler.setFormatter(_Json(redact) if as_json else _Text(redact))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
@@ -91,7 +96,26 @@ def _said(turn: Turn) -> str:
     return ", ".join([*parts, turn.id])
 
 
+class _Text(logging.Formatter):
+    def __init__(self, redact: Redact) -> None:
+        super().__init__("%(asctime)s %(message)s", "%H:%M:%S")
+        self.redact = redact
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 logging's name
+        """One message is one line, whatever a caller wrote into it: a line break or an escape would fake another."""
+        if not record.message.isprintable():
+            record.message = record.message.translate(_CONTROLS)
+        return super().formatMessage(record)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self.redact(super().format(record))
+
+
 class _Json(logging.Formatter):
+    def __init__(self, redact: Redact) -> None:
+        super().__init__()
+        self.redact = redact
+
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
             "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
@@ -102,4 +126,4 @@ class _Json(logging.Formatter):
         line |= fields(turn) if turn is not None else {"event": "log", "message": record.getMessage()}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return orjson.dumps(line, default=str).decode()
+        return self.redact(orjson.dumps(line, default=str).decode())

@@ -18,6 +18,8 @@ from typing import Any
 
 import uvicorn
 
+from gateway.http.protocol import Wire
+
 ROOT = Path(__file__).resolve().parents[1]
 WORDS = 4000
 """Characters of a log that an error quotes."""
@@ -35,7 +37,8 @@ async def serve(app: Any, *, grace: int = 5) -> AsyncIterator[str]:
         listener.bind(("127.0.0.1", 0))
         config = uvicorn.Config(
             app,
-            http="httptools",
+            http=Wire,
+            proxy_headers=False,
             ws="none",
             lifespan="on",
             log_config=None,

@@ -15,6 +15,7 @@ from gateway import clients
 from gateway.app import Drain, create_app
 from gateway.cli.ending import Signals, Uvicorn, drained
 from gateway.errors import ConfigurationError, Fault
+from gateway.http.protocol import Wire, noticing
 from gateway.settings import Read, Settings, Target
 from gateway.types import Agent
 from gateway.watching import Sources
@@ -60,7 +61,8 @@ def config(settings: Settings, agents: Mapping[str, Agent], drain: Drain, source
         server_header=False,
         lifespan="on",
         ws="none",
-        http="httptools",
+        http=Wire,
+        proxy_headers=False,  # http/auth.py knows whom to trust
         loop="auto",
         backlog=2048,
         timeout_keep_alive=75,  # above the 60 s that load balancers keep a connection
@@ -72,6 +74,7 @@ def bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    noticing(listening)
     try:
         listening.bind((host, port))
     except OSError as error:

@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from urllib.parse import quote
@@ -12,13 +13,16 @@ from starlette.responses import Response
 
 from gateway.chat import completion
 from gateway.chat import request as requests
+from gateway.chat.addressee import addressee
 from gateway.chat.answer import Answer, Brain, answer
 from gateway.chat.frames import Stamp, frames
-from gateway.errors import CallerGone, Draining, GatewayError, RequestError, UpstreamError
+from gateway.errors import CallerGone, Draining, GatewayError, Overloaded, RequestError, UpstreamError
+from gateway.http.auth import Caller, chatting
 from gateway.http.hangup import body, cancelled_on_hangup
+from gateway.http.limits import Place, quotas, refused, told
 from gateway.http.state import State
 from gateway.http.streamed import Streamed
-from gateway.types import Outcome, Turn
+from gateway.types import Agent, Outcome, Quota, Turn
 
 
 async def chat_completions(request: Request[State]) -> Response | Streamed:
@@ -26,65 +30,104 @@ async def chat_completions(request: Request[State]) -> Response | Streamed:
     state = request.state
     brain = state["brain"]()
     turn = Turn(state["request_id"], time.time(), brain.clock())
+    place: Place | None = None
     try:
-        return await _answered(request, turn, brain)
+        place = _entered(state)
+        caller = chatting(request)  # by the headers alone: no stranger's body is read
+        return await _answered(request, turn, caller.sees(brain), caller, place)
     except GatewayError as error:
         turn.status, turn.code = error.status, error.code
         turn.outcome = _outcome(error)
-        _ended(state, turn)
+        _ended(state, turn, place)
         if isinstance(error, CallerGone):
             return Response(status_code=error.status)
         raise
     except BaseException:
         turn.status, turn.outcome = 500, "gateway_error"
-        _ended(state, turn)
+        _ended(state, turn, place)
         raise
 
 
-async def _answered(request: Request[State], turn: Turn, brain: Brain) -> Response | Streamed:
+def _entered(state: State) -> Place:
+    """A place for this turn. Raises Draining, Overloaded."""
+    if state["draining"]():  # another process may serve already: asking again at once finds it
+        raise Draining("The gateway is shutting down.", retry_after=0.05, headers={"x-should-retry": "true"})
+    return state["load"].entered()
+
+
+async def _answered(
+    request: Request[State], turn: Turn, brain: Brain, caller: Caller, place: Place
+) -> Response | Streamed:
     state = request.state
-    settings = state["settings"]
-    if state["draining"]():
-        raise Draining("The gateway is shutting down.", retry_after=1.0)
-    received = await body(request, settings.limits)
+    limits = state["settings"].limits
+    turn.key = caller.key.id if caller.key else ""
+    received = await body(request, limits)
     began = brain.clock()
-    chat = requests.parse(received, settings.limits)
+    chat = requests.parse(received, limits)
     if chat.stream is None and _wants_json(request):
         chat = replace(chat, stream=False)
     turn.timings["parse"] = (brain.clock() - began) * 1000
+    path_agent = request.path_params.get("agent", "")
+    if caller.agent and not chat.model:
+        path_agent = path_agent or caller.agent
+    if owed := quotas(caller.key, _agent(chat.model, path_agent, brain)):
+        await _admitted(owed, state, place)
     async with cancelled_on_hangup(request.receive):
-        answered = await answer(chat, request.path_params.get("agent", ""), turn, brain)
+        answered = await answer(chat, path_agent, turn, brain)
         if not answered.streamed:
-            return await _folded(answered, turn, state)
+            return await _folded(answered, turn, state, place)
     stamp = _stamp(turn)
     turn.stream = True
     return Streamed(
         frames(answered.chunks, stamp, usage=chat.include_usage),
-        _headers(answered, turn),
-        write_timeout=settings.server.write_timeout,
-        ended=partial(_stream_ended, answered, turn, state),
+        _headers(answered, turn, place),
+        ended=partial(_stream_ended, answered, turn, state, place),
     )
 
 
-async def _folded(answered: Answer, turn: Turn, state: State) -> Response:
+def _agent(model: str, path_agent: str, brain: Brain) -> Agent | None:
+    """Whose rate the turn counts against. Raises ModelNotFound: who asks for nobody has asked for nothing yet."""
+    return addressee(
+        model,
+        path_agent,
+        agents=brain.agents,
+        routes=brain.routes,
+        default_agent=brain.default_agent,
+        default_route=brain.default_route,
+    ).agent
+
+
+async def _admitted(owed: Sequence[Quota], state: State, place: Place) -> None:
+    """Count the turn. Nothing is asked of an upstream yet, so a caller that hangs up here is noticed soon enough."""
+    admission = await state["access"].admit(owed)
+    if not admission.allowed:
+        raise refused(admission)
+    place.admission = admission
+
+
+async def _folded(answered: Answer, turn: Turn, state: State, place: Place) -> Response:
     turn.stream = False
     try:
         whole = await completion.folded(answered.chunks, _stamp(turn))
     finally:
         await answered.aclose()
-    response = Response(orjson.dumps(whole), media_type="application/json", headers=_headers(answered, turn))
-    _ended(state, turn)
+    response = Response(orjson.dumps(whole), media_type="application/json", headers=_headers(answered, turn, place))
+    _ended(state, turn, place)
     return response
 
 
-async def _stream_ended(answered: Answer, turn: Turn, state: State) -> None:
-    await answered.aclose()
-    if turn.phase != "done":
-        turn.outcome = "client_gone"
-    _ended(state, turn)
+async def _stream_ended(answered: Answer, turn: Turn, state: State, place: Place) -> None:
+    try:
+        await answered.aclose()
+    finally:
+        if turn.phase != "done":
+            turn.outcome = "client_gone"
+        _ended(state, turn, place)
 
 
-def _ended(state: State, turn: Turn) -> None:
+def _ended(state: State, turn: Turn, place: Place | None) -> None:
+    if place is not None:
+        place.leave()
     turn.timings["total"] = (state["brain"]().clock() - turn.began) * 1000
     state["ended"](turn)
 
@@ -93,7 +136,7 @@ def _stamp(turn: Turn) -> Stamp:
     return Stamp(f"chatcmpl-{secrets.token_hex(16)}", int(turn.started), turn.model)
 
 
-def _headers(answered: Answer, turn: Turn) -> dict[str, str]:
+def _headers(answered: Answer, turn: Turn, place: Place) -> dict[str, str]:
     timings = ", ".join(f"{name};dur={turn.timings[name]:.1f}" for name in turn.timings)
     spent = (time.time() - turn.started) * 1000
     headers = {"Server-Timing": timings, "openai-processing-ms": f"{max(0.0, spent):.0f}"}
@@ -101,6 +144,8 @@ def _headers(answered: Answer, turn: Turn) -> dict[str, str]:
         headers["x-gateway-target"] = quote(turn.target, safe="/:._-@ ")
     if answered.sources:
         headers["x-gateway-sources"] = ",".join(quote(passage.id, safe="/._-~") for passage in answered.sources)
+    if place.admission.limit:
+        headers |= told(place.admission)
     return headers
 
 
@@ -112,6 +157,6 @@ def _wants_json(request: Request[State]) -> bool:
 def _outcome(error: GatewayError) -> Outcome:
     if isinstance(error, CallerGone):
         return "client_gone"
-    if isinstance(error, RequestError | Draining):
+    if isinstance(error, RequestError | Draining | Overloaded):
         return "refused"
     return "upstream_error" if isinstance(error, UpstreamError) else "gateway_error"

@@ -3,15 +3,22 @@
 import logging
 import re
 import secrets
+from urllib.parse import quote
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import GatewayError
+from gateway.http.address import caller, counted
+from gateway.http.capability import PREFIX
 from gateway.http.errors import rendered
 
 logger = logging.getLogger("gateway.http")
 
 _CALLERS_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_OPENED = re.compile(r"(?:/agents/(?P<agent>[^/]+))?(?:/v1)?(?P<path>/chat/completions|/models(?:/.+)?)")
+"""What a capability opens."""
+NOWHERE = "/k/…"
+"""The path of every capability that opens nothing there: no route has it, so all get the same 404."""
 _CHAT = re.compile(r"(?P<agent>/agents/[^/]+)?(?:(?:/v1)*/chat/completions)+")
 
 
@@ -42,7 +49,7 @@ class Identified:
             return
         request_id = _id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
-        scope["path"] = self._path(scope["path"])
+        self._meant(scope)
         header = (b"x-request-id", request_id.encode())
 
         async def stamped(message: Message) -> None:
@@ -53,12 +60,33 @@ class Identified:
         scope["state"]["send"] = send
         await self.app(scope, receive, stamped)
 
+    def _meant(self, scope: Scope) -> None:
+        """Put the path that was meant into the scope, without a capability: nothing behind here sees one."""
+        path = re.sub("/{2,}", "/", scope["path"])
+        if not path.startswith(PREFIX):
+            scope["path"] = self._path(path)
+            return
+        presented, _, rest = path.removeprefix(PREFIX).partition("/")
+        scope["raw_path"] = b""
+        scope["path"] = NOWHERE
+        state = scope["state"]
+        agent = state["access"].agent_of(presented)
+        found = _OPENED.fullmatch(self._path(f"/{rest}"))
+        if agent is None or found is None or found["agent"] not in {None, agent}:
+            address = counted(caller(scope, state["settings"].server.trusted_proxies))
+            if not state["wrong_keys"].spent(address):
+                logger.warning("request %s from %s: a capability that opens nothing", state["request_id"], address)
+            return
+        state["capability"] = agent
+        scope["path"] = f"/agents/{agent}{found['path']}"
+
     def _path(self, path: str) -> str:
         meant = canonical(path)
         doubled = path.count("/chat/completions") > 1 or "/v1/v1" in path
         if doubled and meant not in self._warned and len(self._warned) < 100:
             self._warned.add(meant)
-            logger.warning("a caller asks %s; the URL that it wants is the one that ends in %s", path, meant)
+            asked = quote(path[:200])
+            logger.warning("a caller asks %s; the URL that it wants is the one that ends in %s", asked, meant)
         return meant
 
 

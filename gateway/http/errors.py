@@ -1,5 +1,6 @@
 """One renderer for every error: OpenAI's envelope, the request's id, and what a client needs to behave well."""
 
+import math
 from http import HTTPStatus
 from typing import Any
 
@@ -9,17 +10,26 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.errors import GatewayError, MethodNotAllowed, NotFound, RequestError
+from gateway.errors.redaction import Redact, redacted
 
 _BY_STATUS: dict[int, type[RequestError]] = {404: NotFound, 405: MethodNotAllowed}
 
 
-def rendered(error: GatewayError, request_id: str, headers: dict[str, str] | None = None) -> Response:
-    """The error as a response. The id stands in the message too: people copy the message, not the headers."""
+def rendered(
+    error: GatewayError, request_id: str, headers: dict[str, str] | None = None, redact: Redact = redacted
+) -> Response:
+    """The error as a response. The id stands in the message too: people copy the message, not the headers.
+
+    A message may quote what an upstream said or what a caller sent, so it goes through `redact`.
+    """
     envelope = error.envelope
+    for name in ("message", "param", "code"):
+        if envelope["error"][name]:
+            envelope["error"][name] = redact(envelope["error"][name])
     envelope["error"]["message"] += f" (request {request_id})"
     headers = {**error.headers, **(headers or {})}
     if error.retry_after is not None:
-        headers["Retry-After"] = f"{error.retry_after:.0f}"
+        headers["Retry-After"] = str(math.ceil(error.retry_after))  # whole seconds: RFC 9110, 10.2.3
         headers["retry-after-ms"] = f"{error.retry_after * 1000:.0f}"
     return Response(orjson.dumps(envelope), error.status, headers, "application/json")
 
@@ -27,7 +37,7 @@ def rendered(error: GatewayError, request_id: str, headers: dict[str, str] | Non
 async def on_gateway_error(request: Request, error: Exception) -> Response:
     """A GatewayError that an endpoint raised."""
     assert isinstance(error, GatewayError)
-    return rendered(error, request.state.request_id)
+    return rendered(error, request.state.request_id, redact=request.state.redact)
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:

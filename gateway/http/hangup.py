@@ -26,7 +26,8 @@ async def body(request: Request[Any], limits: Limits) -> bytes:
                 if len(parts) > limits.body_bytes:
                     raise too_large
     except TimeoutError as error:
-        raise RequestTimeout(f"The body did not arrive within {limits.body_timeout:g} seconds.") from error
+        late = f"The body did not arrive within {limits.body_timeout:g} seconds."
+        raise RequestTimeout(late, headers={"Connection": "close"}) from error
     except ClientDisconnect as error:
         raise CallerGone("The caller hung up while it was still sending.") from error
     return bytes(parts)

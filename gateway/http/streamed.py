@@ -5,7 +5,6 @@ what a paced chunk costs (`make bench` has its row), and its defaults are wrong 
 some OpenAI clients choke on, headers before the upstream has answered, and streams cut half a second after SIGTERM.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import suppress
 
@@ -26,8 +25,8 @@ HEADERS = {
 class Streamed:
     """An ASGI response of server-sent events that calls `ended` once, whatever the ending.
 
-    `events` yields whole events as bytes, as they are to be written. A write that the caller's socket does not take
-    within one to two times `write_timeout` seconds ends the response, and so does the caller's hang-up.
+    `events` yields whole events as bytes, as they are to be written. The caller's hang-up ends the response; one that
+    does not read is hung up on by `protocol.Wire`, which looks the same from here.
     """
 
     def __init__(
@@ -35,7 +34,6 @@ class Streamed:
         events: AsyncGenerator[bytes, None],
         headers: Mapping[str, str],
         *,
-        write_timeout: float,
         ended: Callable[[], Awaitable[None]],
     ) -> None:
         self.events = events
@@ -43,23 +41,19 @@ class Streamed:
             (name.lower().encode("latin-1"), value.encode("latin-1"))
             for name, value in (HEADERS | dict(headers)).items()
         ]
-        self.write_timeout = write_timeout
         self.ended = ended
-        self.writes = 0
-        self.writing = False
-        self.timer: asyncio.TimerHandle
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Write everything there is to write."""
         try:
-            with suppress(CallerGone, TimeoutError):
-                async with cancelled_on_hangup(receive), asyncio.timeout(None) as stuck:
-                    self._look(stuck, 0)
+            with suppress(CallerGone):
+                async with cancelled_on_hangup(receive):
                     await self._written(scope, send)
         finally:
-            self.timer.cancel()
-            await self.events.aclose()
-            await self.ended()
+            try:
+                await self.events.aclose()
+            finally:
+                await self.ended()
 
     async def _written(self, scope: Scope, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.headers})
@@ -67,18 +61,7 @@ class Streamed:
         send = scope["state"].get("send", send)
         more = True
         async for event in self.events:
-            self.writes += 1
-            self.writing = True
             more = not event.endswith(DONE)  # the last one takes the body's end with it: a write less
             await send({"type": "http.response.body", "body": event, "more_body": more})
-            self.writing = False
         if more:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    def _look(self, stuck: asyncio.Timeout, seen: int) -> None:
-        """One look in `write_timeout` seconds: a timer for each write would cost more than the write."""
-        loop = asyncio.get_running_loop()
-        if self.writing and self.writes == seen:
-            stuck.reschedule(loop.time())
-            return
-        self.timer = loop.call_later(self.write_timeout, self._look, stuck, self.writes if self.writing else 0)

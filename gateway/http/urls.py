@@ -1,6 +1,5 @@
 """The map of the service. `edge.canonical` maps every tolerated spelling of a chat path to one of these."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.requests import Request
@@ -9,12 +8,11 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from gateway.http.admin import operations
+from gateway.http.auth import Endpoint, admin
 from gateway.http.chat import chat_completions
 from gateway.http.health import livez, readyz
 from gateway.http.models import model, models
 from gateway.http.openapi import openapi
-
-Endpoint = Callable[[Request[Any]], Awaitable[Response | ASGIApp]]
 
 
 def served(method: str, path: str, endpoint: Endpoint) -> BaseRoute:
@@ -41,6 +39,6 @@ def routes() -> list[BaseRoute]:
         ),
         served("GET", "/livez", livez),
         served("GET", "/readyz", readyz),
-        served("GET", "/openapi.json", openapi),
-        *operations.routes(lambda endpoint: endpoint),
+        served("GET", "/openapi.json", admin(openapi)),
+        *operations.routes(admin),
     ]

@@ -1,6 +1,6 @@
 """Frozen values, and `read`, which makes them from a TOML text and the environment."""
 
-from gateway.settings.secrets import loopback
+from gateway.settings.secrets import loopback, withheld
 from gateway.settings.sources import OPENAI_URL, Read, load, read
 from gateway.settings.values import (
     Admin,
@@ -35,4 +35,5 @@ __all__ = [
     "load",
     "loopback",
     "read",
+    "withheld",
 ]

@@ -4,7 +4,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from gateway.errors import Fault
 from gateway.settings.build import Builder
@@ -37,20 +37,55 @@ def read(settings: Settings, environ: Mapping[str, str], builder: Builder) -> Se
     )
 
 
+def withheld(settings: Settings) -> list[str]:
+    """Every key, secret and password in the settings: what must never be shown."""
+    found = [settings.admin_key, settings.secret]
+    found += [target.key for route in settings.routes.values() for target in route.targets]
+    if settings.redis_url:
+        found.append(unquote(urlsplit(settings.redis_url).password or ""))
+    return [value for value in found if value]
+
+
 def guarded(settings: Settings, table: Mapping[str, object], builder: Builder) -> Settings:
     """Anonymous callers are let in on a loopback address only: asked for elsewhere, that is a fault."""
-    auth = table.get("auth")
-    asked_for = isinstance(auth, Mapping) and auth.get("anonymous") is True
+    _addresses(settings, builder)
     if loopback(settings.server.host):
         return settings
-    problem = (
-        f"must be a loopback address, not {settings.server.host[:80]!r}: no key is asked for, so only this machine may "
-        "call; put a tunnel or a TLS proxy of its own in front"
-    )
-    builder.fault(("server", "host"), problem)
-    if asked_for:
-        builder.fault(("auth", "anonymous"), "must be false where the gateway listens to the world")
+    auth = table.get("auth")
+    if isinstance(auth, Mapping) and auth.get("anonymous") is True:
+        problem = (
+            f"must be false where others than this machine can call ({settings.server.host[:80]!r}): "
+            "`gateway keys create` makes a key, `gateway agents show NAME --url` a URL that needs none"
+        )
+        builder.fault(("auth", "anonymous"), problem)
     return replace(settings, auth=replace(settings.auth, anonymous=False))
+
+
+def _addresses(settings: Settings, builder: Builder) -> None:
+    """What looks like addresses has to be some: whom one trusts, and where /admin is, is decided by comparing them."""
+    for index, network in enumerate(settings.server.trusted_proxies):
+        try:
+            ipaddress.ip_network(network, strict=False)
+        except ValueError:
+            problem = f"must be an address or a network such as 10.0.0.0/8, not {network[:80]!r}"
+            builder.fault(("server", "trusted_proxies", index), problem)
+    if not settings.admin.listen:
+        return
+    host, _, port = settings.admin.listen.rpartition(":")
+    host = host.strip("[]")
+    if not (host == "localhost" or _is_address(host)) or not 0 < int(port) <= 65535:
+        problem = "must be HOST:PORT with an address or localhost, and a port from 1 to 65535: 127.0.0.1:9000"
+        builder.fault(("admin", "listen"), problem)
+    elif (host, int(port)) == (settings.server.host.strip("[]"), settings.server.port):
+        builder.fault(("admin", "listen"), "is where everything else listens: leave it empty, or choose another port")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def loopback(host: str) -> bool:

@@ -89,9 +89,9 @@ def test_every_fault_of_every_file_is_said_at_once(tmp_path: Path) -> None:
 
 
 def test_the_environment_is_checked_too() -> None:
-    """A wrong PORT, and a host that the world could reach without a key."""
-    done = gateway("serve", environ={"PORT": "eighty", "HOST": "0.0.0.0"})
-    assert done.returncode == 78 and "PORT: " in done.stderr and "loopback" in done.stderr
+    """A wrong PORT and a wrong key are said together."""
+    done = gateway("serve", environ={"PORT": "eighty", "GATEWAY_ADMIN_KEY": "short"})
+    assert done.returncode == 78 and "PORT: " in done.stderr and "GATEWAY_ADMIN_KEY: " in done.stderr
 
 
 def test_help_fits_a_terminal() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import ConfigurationError, Fault
-from gateway.settings import Route, Settings, Target, load
+from gateway.settings import Route, Settings, Target, load, withheld
 from gateway.settings.build import dotted
 from gateway.settings.lines import marked, nearest
 
@@ -159,7 +159,11 @@ def test_all_faults_come_at_once() -> None:
         (TARGET + TARGET.split("\n", 1)[1], "routes.main.targets[1]", "stands there twice"),
         ("default_route = 'mainn'\n" + TARGET, "default_route", "did you mean 'main'?"),
         ("default_route = 'llm'", "default_route", "with --llm or --gguf only"),
-        ("[server]\nhost = '0.0.0.0'", "server.host", "a tunnel or a TLS proxy"),
+        ("[server]\nhost = '0.0.0.0'\n[auth]\nanonymous = true", "auth.anonymous", "gateway keys create"),
+        ("[server]\ntrusted_proxies = ['10.0.0.0/8', '10.0.0.0/99']", "server.trusted_proxies[1]", "a network such as"),
+        ("[admin]\nlisten = 'gateway.example:9000'", "admin.listen", "an address or localhost"),
+        ("[admin]\nlisten = '127.0.0.1:0'", "admin.listen", "a port from 1 to 65535"),
+        ("[admin]\nlisten = '127.0.0.1:8000'", "admin.listen", "where everything else listens"),
         ("a = ", "", "is no TOML"),
         ("a = 1\na = 2", "", "Cannot overwrite a value"),
     ],
@@ -218,9 +222,28 @@ def test_a_loopback_host_is_served(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "gateway.example.org", "localhost.evil.example"])
-def test_any_other_host_is_refused(host: str) -> None:
-    """There are no keys yet, so the world cannot be let in."""
-    assert [fault.field for fault in refused(HOST=host)] == ["server.host"]
+def test_any_other_host_is_served_to_those_with_a_key(host: str) -> None:
+    """The world may call, and nobody without a key may chat; to ask for that in writing is a fault."""
+    assert not read(HOST=host).auth.anonymous
+    assert [fault.field for fault in refused("[auth]\nanonymous = true", HOST=host)] == ["auth.anonymous"]
+
+
+def test_a_loopback_host_can_ask_for_keys() -> None:
+    """Behind a tunnel the whole world calls from a loopback address."""
+    assert read().auth.anonymous and not read("[auth]\nanonymous = false").auth.anonymous
+
+
+def test_what_must_never_be_shown_is_known() -> None:
+    """Keys of targets, the admin key, the secret, and the password in the store's URL."""
+    found = read(
+        TARGET + 'key_env = "MY_KEY"\n',
+        MY_KEY="target-key",
+        GATEWAY_ADMIN_KEY="a" * 16,
+        GATEWAY_SECRET="s" * 32,
+        REDIS_URL="redis://user:p%40ss-word@127.0.0.1:6379/0",
+    )
+    assert set(withheld(found)) == {"target-key", "a" * 16, "s" * 32, "p@ss-word"}
+    assert withheld(read()) == []
 
 
 def test_lines_are_found() -> None:

@@ -1,9 +1,9 @@
 """The map of the admin API on one screen: its routes and its part of `/openapi.json` are made from this list."""
 
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from itertools import groupby
-from typing import Any, TypeAlias
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,10 +22,9 @@ from gateway.errors import (
 )
 from gateway.http.admin import agents, keys, knowledge
 from gateway.http.admin.bodies import received
+from gateway.http.auth import Endpoint
 from gateway.http.operation import PARAMETERS, Nothing, Operation
 from gateway.types.knowledge import IngestJob
-
-Endpoint: TypeAlias = Callable[[Request[Any]], Awaitable[Response | ASGIApp]]
 
 _KEPT = (StoreUnavailable,)
 _INGEST = (NotFound, Conflict, Draining, NotWritable, DiskFull)

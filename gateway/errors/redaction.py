@@ -1,0 +1,45 @@
+"""What must never be shown: keys and secrets, by their values and by their form, in a log line or an error message."""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+import orjson
+
+Redact: TypeAlias = Callable[[str], str]
+"""The text without what must not be shown."""
+
+SHOWN = "[redacted]"
+SHORTEST = 6
+"""Characters: a shorter value would black out words that have nothing to do with it."""
+_FORMS = re.compile(
+    r"\b(?:sk|gw)[-_][A-Za-z0-9_-]{8,}"
+    r"|\bBearer\s+[A-Za-z0-9._~+/=-]{16,}"
+    r"|(?<=/k/)[A-Za-z0-9_-]{16,}"
+    r"|(?<=://)[^\s/@:\"']*:[^\s/@\"']+(?=@)"
+)
+"""A provider's key, one of ours, a header's, a capability in a path, a password in a URL."""
+_MARKS = ("sk-", "sk_", "gw-", "gw_", "Bearer", "/k/", "@")
+"""One of them stands in every text that has one of the forms: most log lines have none, and cost a few searches."""
+
+
+def redacting(secrets: Iterable[str]) -> Redact:
+    """A function that blacks out these values, as they are or escaped in JSON, and whatever has a key's form."""
+    known = {value for value in secrets if len(value) >= SHORTEST}
+    known |= {orjson.dumps(value).decode()[1:-1] for value in known}
+    values = sorted(known, key=len, reverse=True)  # a value that holds another one goes first
+
+    def redact(text: str) -> str:
+        for value in values:
+            if value in text:
+                text = text.replace(value, SHOWN)
+        return redacted(text)
+
+    return redact
+
+
+def redacted(text: str) -> str:
+    """The text without whatever has a key's form."""
+    if any(mark in text for mark in _MARKS):
+        return _FORMS.sub(SHOWN, text)
+    return text
