@@ -1,0 +1,104 @@
+"""What one process tells all others, at once, and without a promise that it arrives."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Any, TypeAlias
+
+from redis.asyncio.client import PubSub
+
+from gateway.errors import StoreUnavailable
+from gateway.store.connection import Connection
+from gateway.store.errands import Errands
+from gateway.store.foreign import FOREIGN, told
+
+logger = logging.getLogger("gateway.store")
+
+Payload: TypeAlias = Mapping[str, Any]
+Hear: TypeAlias = Callable[[Payload], None]
+QUIET = 5.0
+"""Seconds without a message, after which the store is asked whether the line still stands."""
+FIRST, LONGEST = 0.05, 1.0
+"""Seconds between two tries to listen, doubled up to the second."""
+
+
+class Signals:
+    """One connection to listen on, for all kinds. A process hears its own signals too."""
+
+    def __init__(self, connection: Connection, errands: Errands) -> None:
+        self._connection = connection
+        self._errands = errands
+        self._channel = connection.key("signals")
+        self._heard_by: dict[str, list[Hear]] = {}
+        self._listening: list[Callable[[], None]] = []
+
+    def publish(self, kind: str, payload: Payload) -> None:
+        """Tell every process. Never waits, never raises; while the store is away nobody hears it.
+
+        `payload` holds what JSON can say.
+        """
+        text = json.dumps({"kind": kind, "payload": dict(payload)})
+        self._errands.add(partial(self._connection.ask, "PUBLISH", self._channel, text))
+
+    def subscribe(self, kind: str, callback: Hear) -> None:
+        """Call this with the payload of every signal of this kind. It must not block."""
+        self._heard_by.setdefault(kind, []).append(callback)
+
+    def on_listening(self, callback: Callable[[], None]) -> None:
+        """Call this whenever listening begins: what was told before went unheard."""
+        self._listening.append(callback)
+
+    async def run(self) -> None:
+        """Listen, until cancelled; again and again where the connection is lost."""
+        pause = FIRST
+        while True:
+            if not await self._connection.reached(LONGEST):
+                continue
+            stood = False
+            with suppress(StoreUnavailable):
+                stood = await self._listened()
+            pause = FIRST if stood else min(pause * 2, LONGEST)
+            await asyncio.sleep(pause)
+
+    async def _listened(self) -> bool:
+        """Listen on one connection until it breaks; whether it ever stood. Raises StoreUnavailable."""
+        pubsub = self._connection.listener()
+        stood = False
+        try:
+            await pubsub.subscribe(self._channel)
+            while (message := await _next(pubsub)) is not None:
+                if message["type"] == "subscribe":
+                    stood = True
+                    for callback in self._listening:
+                        callback()
+                elif message["type"] == "message":
+                    self._hear(message["data"])
+        except FOREIGN as error:
+            logger.debug("the line for signals broke: %s", told(error))
+        finally:
+            with suppress(*FOREIGN):
+                await pubsub.aclose()  # type: ignore[no-untyped-call]
+        return stood
+
+    def _hear(self, text: str) -> None:
+        try:
+            told_ = json.loads(text)
+            kind, payload = str(told_["kind"]), dict(told_["payload"])
+        except (KeyError, TypeError, ValueError):
+            logger.warning("a signal that cannot be read: %.100r", text)
+            return
+        for callback in self._heard_by.get(kind, ()):
+            # Not called from here: what it raises must not end the line that everybody listens on.
+            asyncio.get_running_loop().call_soon(callback, payload)
+
+
+async def _next(pubsub: PubSub) -> Any:
+    """The next message; None where the line is dead: nothing came, and no answer to a question either."""
+    message = await pubsub.get_message(timeout=QUIET)
+    if message is None:
+        await pubsub.ping()
+        message = await pubsub.get_message(timeout=QUIET)
+    return message
