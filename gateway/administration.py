@@ -1,10 +1,10 @@
 """Binds what is behind the admin API: agent files, the knowledge, and what the store keeps."""
 
 import asyncio
-from collections.abc import Sequence
 
 from gateway.chat import agent as agent_files
-from gateway.errors import ConfigurationError, Fault, StoreUnavailable
+from gateway.errors import ConfigurationError, Fault
+from gateway.http.capability import capability, path
 from gateway.reloading import Current
 from gateway.retrieval.jobs import Jobs
 from gateway.retrieval.shelves import shelves
@@ -14,17 +14,27 @@ from gateway.types.administration import Administration, AgentFiles, KeyCabinet,
 
 
 def bound(current: Current, jobs: Jobs) -> Administration:
-    """The administration of a gateway without a store: what needs one says so."""
+    """The functions behind `/admin`, of what is served now."""
+    store = current.opened.store
 
     async def files() -> AgentFiles:
         return await asyncio.to_thread(read, current.settings)
 
-    return Administration(
-        KeyCabinet(_no_key, _no_keys, _no_such),
-        files,
-        _no_rotation,
-        shelves(current.settings, current.opened.knowledge, jobs),
-    )
+    async def create(wanted: WantedKey) -> tuple[Key, str]:
+        made = await store.keys.create(
+            scope=wanted.scope, name=wanted.name, agent=wanted.agent, rate=wanted.rate, expires=wanted.expires
+        )
+        return made.key, made.text
+
+    async def listed() -> list[tuple[Key, float | None]]:
+        return [(one.key, one.used) for one in await store.keys.listed()]
+
+    async def rotate(agent: str) -> Rotated:
+        generation = await store.generations.rotate(agent)
+        return Rotated(generation, path(capability(store.secret, agent, generation), agent))
+
+    keys = KeyCabinet(create, listed, store.keys.revoke)
+    return Administration(keys, files, rotate, shelves(current.settings, current.opened.knowledge, jobs))
 
 
 def read(settings: Settings) -> AgentFiles:
@@ -35,31 +45,12 @@ def read(settings: Settings) -> AgentFiles:
     if not settings.prompts.is_dir():
         faults.append(Fault(str(settings.prompts), 0, "", "no such folder; agent files are looked for here"))
     collections = [path.name for path in settings.knowledge.directory.glob("*") if path.is_dir()]
-    for path in sorted(settings.prompts.glob("*.md")):
-        paths[path.stem] = str(path)
+    for file in sorted(settings.prompts.glob("*.md")):
+        paths[file.stem] = str(file)
         try:
-            agents |= agent_files.loaded({str(path): path.read_text("utf-8")}, settings.routes, collections)
+            agents |= agent_files.loaded({str(file): file.read_text("utf-8")}, settings.routes, collections)
         except ConfigurationError as error:
             faults += error.faults
         except (OSError, UnicodeDecodeError) as error:
-            faults.append(Fault(str(path), 0, "", f"cannot be read as UTF-8 text: {error}"))
+            faults.append(Fault(str(file), 0, "", f"cannot be read as UTF-8 text: {error}"))
     return AgentFiles(agents, faults, paths)
-
-
-_AWAY = "This gateway runs without a store: keys and capabilities cannot be kept."
-
-
-async def _no_key(_: WantedKey) -> tuple[Key, str]:
-    raise StoreUnavailable(_AWAY)
-
-
-async def _no_keys() -> Sequence[Key]:
-    raise StoreUnavailable(_AWAY)
-
-
-async def _no_such(_: str) -> Key | None:
-    raise StoreUnavailable(_AWAY)
-
-
-async def _no_rotation(_: str) -> Rotated:
-    raise StoreUnavailable(_AWAY)

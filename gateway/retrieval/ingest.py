@@ -147,7 +147,7 @@ def ingest(job: Job, stop: Stop | None = None) -> Iterator[Event]:
         elif not versions.NAME.fullmatch(name):
             yield Fault(str(knowledge / name), 0, "", "is no name for a collection: 3 to 64 of A-Z a-z 0-9 . _ -")
         else:
-            found = _unchanged(job, name)
+            found = unchanged(job, name)
             if isinstance(found, Done | Fault):
                 yield found
             else:
@@ -156,7 +156,7 @@ def ingest(job: Job, stop: Stop | None = None) -> Iterator[Event]:
         yield from _built(replace(job, collections=tuple(changed)), stop or Stop())
 
 
-def _unchanged(job: Job, name: str) -> Done | Fault | None:
+def unchanged(job: Job, name: str) -> Done | Fault | None:
     """The version that these files would make, if there is one already; it is served from here on."""
     started = time.monotonic()
     shelf = versions.shelf(Path(job.var), name)

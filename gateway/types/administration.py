@@ -58,7 +58,8 @@ class KeyCabinet(NamedTuple):
 
     create: Callable[[WantedKey], Awaitable[tuple[Key, str]]]
     """The key, and the secret text that nobody sees again."""
-    listed: Callable[[], Awaitable[Sequence[Key]]]
+    listed: Callable[[], Awaitable[Sequence[tuple[Key, float | None]]]]
+    """Each with when it was last used, in seconds since the epoch; None: never, or not known."""
     revoke: Callable[[str], Awaitable[Key | None]]
     """By id, at once on every worker; None where there is none."""
 

@@ -61,6 +61,15 @@ class KeyShown:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyListed:
+    """A key, and when it was last used."""
+
+    key: KeyShown
+    used: float | None
+    """Seconds since the epoch, to the minute; null: never, or not known."""
+
+
+@dataclass(frozen=True, slots=True)
 class KeyMade:
     """A new key, and its secret text."""
 
@@ -73,7 +82,8 @@ class KeyMade:
 class KeysListed:
     """Every key, revoked and expired ones too."""
 
-    keys: list[KeyShown]
+    keys: list[KeyListed]
+    """Oldest first."""
 
 
 def _shown(key: Key) -> KeyShown:
@@ -83,7 +93,7 @@ def _shown(key: Key) -> KeyShown:
 async def listed(request: Request[State], _: Nothing) -> Response:
     """List what is known of the keys."""
     keys = await request.state["administration"].keys.listed()
-    return answered(KeysListed([_shown(key) for key in keys]))
+    return answered(KeysListed([KeyListed(_shown(key), used) for key, used in keys]))
 
 
 async def made(request: Request[State], asked: KeyAsked) -> Response:
