@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from typing import NamedTuple
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,7 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from gateway import administration, clients, observe
 from gateway.drain import Drain
 from gateway.errors import GatewayError
-from gateway.errors.redaction import redacting
+from gateway.http.capability import Capabilities
 from gateway.http.edge import Caught, Identified
 from gateway.http.errors import on_gateway_error, on_http_exception
 from gateway.http.limits import Load, WrongKeys
@@ -21,7 +22,8 @@ from gateway.http.state import Access, State
 from gateway.http.urls import routes
 from gateway.reloading import Current, Found
 from gateway.retrieval import jobs
-from gateway.settings import Read, Settings, withheld
+from gateway.settings import Read, Settings
+from gateway.store import Store
 from gateway.types import Agent, Retrieve
 from gateway.types.administration import Administration
 from gateway.watching import Sources, followed
@@ -37,15 +39,16 @@ def create_app(
     drain: Drain | None = None,
     *,
     retrieve: Retrieve | None = None,
-    sources: Sources | None = None,
     access: Access | None = None,
+    sources: Sources | None = None,
     administered: Administration | None = None,
 ) -> Starlette:
     """Return the ASGI application. Nothing is opened before its lifespan begins.
 
-    `retrieve` searches in place of the knowledge that the settings name. `sources` are followed: where their files
-    change, or a reload is asked for, what they say is served. Without them a reload reads the agent files only.
-    `access` says who may call, and how much. `administered` stands behind the admin API in place of what is opened.
+    `retrieve` searches in place of the knowledge that the settings name; `access` says who may call, and how much, in
+    place of the store. `sources` are followed: where their files change, or a reload is asked for, what they say is
+    served. Without them a reload reads the agent files only. `administered` stands behind the admin API in place of
+    what is opened.
     """
     drain = drain or Drain()
     middleware = [Middleware(Identified), Middleware(Caught)]
@@ -62,27 +65,21 @@ def create_app(
         routes=routes(),
         middleware=middleware,
         exception_handlers={GatewayError: on_gateway_error, HTTPException: on_http_exception},
-        lifespan=_lifespan(
-            settings,
-            agents,
-            drain,
-            retrieve=retrieve,
-            sources=sources,
-            access=access or Access(),
-            administered=administered,
-        ),
+        lifespan=_lifespan(settings, agents, drain, Given(retrieve, access, sources, administered)),
     )
 
 
+class Given(NamedTuple):
+    """What takes the place of what the settings name."""
+
+    retrieve: Retrieve | None
+    access: Access | None
+    sources: Sources | None
+    administered: Administration | None
+
+
 def _lifespan(
-    settings: Settings,
-    agents: Mapping[str, Agent],
-    drain: Drain,
-    *,
-    retrieve: Retrieve | None,
-    sources: Sources | None,
-    access: Access,
-    administered: Administration | None,
+    settings: Settings, agents: Mapping[str, Agent], drain: Drain, given: Given
 ) -> Callable[[Starlette], AbstractAsyncContextManager[State]]:
     load = Load(settings.limits)
 
@@ -90,19 +87,24 @@ def _lifespan(
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
         async with AsyncExitStack() as stack:
             try:
-                opened = await stack.enter_async_context(clients.opened(settings, agents))
+                opened = await stack.enter_async_context(clients.opened(settings, agents, load.overloaded))
             except GatewayError as error:
                 drain.failed = error
                 raise
             drain.streams = opened.end_streams
             await stack.enter_async_context(load.watched())
-            if retrieve is not None:
-                opened = opened._replace(retrieve=retrieve)
+            if given.retrieve is not None:
+                opened = opened._replace(retrieve=given.retrieve)
             current = Current(
-                settings, agents, opened, drain.endable(opened.complete), _reader(settings, sources), drain.endable
+                settings,
+                agents,
+                opened,
+                drain.endable(opened.complete),
+                _reader(settings, given.sources),
+                drain.endable,
             )
-            if sources is not None:
-                await stack.enter_async_context(_beside(followed(settings, sources, current.reload)))
+            if given.sources is not None:
+                await stack.enter_async_context(_beside(followed(settings, given.sources, current.reload)))
             ingests = await stack.enter_async_context(jobs.opened(settings, opened.knowledge.reload))
             yield State(
                 settings=settings,
@@ -111,15 +113,21 @@ def _lifespan(
                 missing=opened.missing,
                 draining=lambda: drain.begun,
                 reload=current.reload,
-                administration=administered or administration.bound(current, ingests),
+                administration=given.administered or administration.bound(current, ingests),
                 started=int(time.time()),
-                access=access,
+                access=given.access or _access(opened.store, current),
                 load=load,
                 wrong_keys=WrongKeys(settings.limits.wrong_keys),
-                redact=redacting(withheld(settings)),
+                redact=current.redact,
             )
 
     return lifespan
+
+
+def _access(store: Store, current: Current) -> Access:
+    """Who may call, as the store knows it; capabilities are those of the agents that are served now."""
+    made = Capabilities(store.secret, lambda: current.agents, store.generations.current)
+    return Access(store.keys.recognise, store.admit, made.agent_of)
 
 
 def _reader(settings: Settings, sources: Sources | None) -> Callable[[], Found]:

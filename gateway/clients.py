@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import aiohttp
 
+from gateway import store as stores
 from gateway.chat import agent as agent_files
 from gateway.chat import prompt as prompts
 from gateway.chat.history import History
@@ -20,12 +21,16 @@ from gateway.chat.request import ChatRequest
 from gateway.errors import ConfigurationError, Fault, GatewayError
 from gateway.processes import supervised
 from gateway.retrieval import retriever
-from gateway.settings import OPENAI_URL, Route, Settings, Target
-from gateway.types import Agent, Complete, Message, Retrieve, Retrieved
+from gateway.settings import OPENAI_URL, Breaker, Route, Settings, Target
+from gateway.store import Store
+from gateway.types import Agent, Ask, Complete, Message, Retrieve, Retrieved
 from gateway.upstream import extractive, local, probe
-from gateway.upstream.completing import Attempt, completing
+from gateway.upstream.candidate import Candidate, Plan
+from gateway.upstream.completing import completing
+from gateway.upstream.hedging import Hedging
 from gateway.upstream.silence import Silence
-from gateway.upstream.target import asking
+from gateway.upstream.target import asking, session, warmed
+from gateway.upstream.targets import Targets, missing
 
 logger = logging.getLogger("gateway")
 
@@ -39,9 +44,10 @@ class Clients(NamedTuple):
     """What it has to do without at the moment, by name."""
     end_streams: Callable[[GatewayError], None]
     """Break every running upstream stream off, for this reason."""
-    routed: Callable[[Mapping[str, Route]], Awaitable[Complete]]
-    """Open other routes; those that are open serve what runs. Raises where a local model cannot run."""
+    routed: Callable[[Mapping[str, Route], Breaker], Awaitable[Complete]]
+    """Open other routes; what runs goes on with its own. Raises GatewayError where a local model cannot run."""
     knowledge: retriever.Retriever
+    store: Store
 
 
 def agents(settings: Settings, *, routes: bool = True) -> dict[str, Agent]:
@@ -106,71 +112,125 @@ def languages(agents: Mapping[str, Agent]) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, agents: Mapping[str, Agent]) -> AsyncIterator[Clients]:
-    """Open what the settings name; close it, in reverse, at the end."""
+async def opened(
+    settings: Settings, agents: Mapping[str, Agent], overloaded: Callable[[], bool] = lambda: False
+) -> AsyncIterator[Clients]:
+    """Open what the settings name; close it, in reverse, at the end.
+
+    A store, a target or knowledge that is away keeps nothing from opening: `missing` names it until it is back.
+    Nothing is hedged while `overloaded`. Raises GatewayError where the local model or the secret cannot be used.
+    """
     async with AsyncExitStack() as stack:
-        searches = await stack.enter_async_context(retriever.opened(settings, languages(agents)))
-        upstreams = Upstreams(await stack.enter_async_context(_session()), stack, agents)
+        store = await stack.enter_async_context(stores.opened(settings))
+        upstreams = Upstreams(await stack.enter_async_context(session()), stack, agents, overloaded=overloaded)
+        stack.push_async_callback(upstreams.targets.aclose)
+        upstreams.targets.publish = partial(_left_out, store)
+        store.subscribe("breaker", lambda told: upstreams.targets.told(told["target"], told["until"]))
+        searches, complete = await asyncio.gather(
+            stack.enter_async_context(retriever.opened(settings, languages(agents))),
+            upstreams.routed(settings.routes, settings.breaker),
+        )
         yield Clients(
             retrieve=searches.retrieve,
-            complete=await upstreams.routed(settings.routes),
-            missing=lambda: searches.missing,
+            complete=complete,
+            missing=lambda: [*store.missing, *searches.missing, *upstreams.missing()],
             end_streams=upstreams.end_streams,
             routed=upstreams.routed,
             knowledge=searches,
+            store=store,
         )
 
 
-def _session() -> aiohttp.ClientSession:
-    """No limit of connections: a pool that queues shows up as seconds of silence, never as an error (README)."""
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=55, ttl_dns_cache=60)
-    return aiohttp.ClientSession(connector=connector, skip_auto_headers=("User-Agent",))
+def _left_out(store: Store, target: str, until: float) -> None:
+    """Tell the other workers; this one hears it too, and knows it already."""
+    store.publish("breaker", {"target": target, "until": until})
 
 
 @dataclass(slots=True)
 class Upstreams:
-    """Opens targets, and knows their running streams."""
+    """Opens targets, keeps what is known of them, and knows their running streams."""
 
     session: aiohttp.ClientSession
     stack: AsyncExitStack
     agents: Mapping[str, Agent]
+    targets: Targets = field(default_factory=Targets)
+    """Its `publish` is told which target is left out; `told` is another worker's word."""
+    overloaded: Callable[[], bool] = lambda: False
+    """Whether nothing may be hedged at the moment."""
     open_streams: set[Silence] = field(default_factory=set)
-    models: dict[Target, Target] = field(default_factory=dict)
-    """Local models that run, by what asks for them; they do until the end."""
-
-    async def routed(self, routes: Mapping[str, Route]) -> Complete:
-        """Open these routes. What was returned before goes on to serve those that it had."""
-        named = [(name, target) for name, route in routes.items() for target in route.targets]
-        probed = await asyncio.gather(*(_probed(name, target) for name, target in named))
-        attempts: dict[str, list[Attempt]] = {name: [] for name in routes}
-        for (name, _), target in zip(named, probed, strict=True):
-            attempts[name].append(await self.attempt(name, target))
-        return completing(attempts)
+    plans: Mapping[str, Plan] = field(default_factory=dict)
+    """The routes of now."""
+    asks: dict[Target, tuple[Target, Ask]] = field(default_factory=dict)
+    """Targets that are opened, by what the settings say of them."""
 
     def end_streams(self, error: GatewayError) -> None:
         """Break every running stream off."""
         for silence in tuple(self.open_streams):
             silence.expire(error)
 
-    async def attempt(self, route: str, target: Target) -> Attempt:
-        """Open one target of a route. Raises ConfigurationError or ChildError where the local model cannot run."""
+    def missing(self) -> Sequence[str]:
+        """The targets that are left out at the moment."""
+        return missing(self.plans.values())
+
+    async def routed(self, routes: Mapping[str, Route], rule: Breaker) -> Complete:
+        """Open these routes in the place of those before; what runs goes on with its own.
+
+        A target that there was already keeps its health, and a local model its process. Raises ConfigurationError or
+        ChildError where a local model cannot run; then all is as before.
+        """
+        named = [(name, target) for name, route in routes.items() for target in route.targets]
+        new = [(name, target) for name, target in named if target not in self.asks]
+        found = await asyncio.gather(*(_probed(name, target) for name, target in new))
+        asks = {target: self.asks[target] for _, target in named if target in self.asks}
+        for (_, written), target in zip(new, found, strict=True):
+            if written not in asks:
+                asks[written] = await self._opened(target)
+        plans = {name: self._plan(name, route, rule, asks) for name, route in routes.items()}
+        self.targets.keep(plans)
+        self.asks, self.plans = asks, plans
+        return completing(plans, clock=self.targets.clock)
+
+    async def warm(self) -> None:
+        """Have a kept connection to each target, so that the first turn does not pay for it. Never raises.
+
+        What is asked does not matter, only that the answer is read: two seconds for all of them together.
+        """
+        bases = {(target.url, target.key) for target, _ in self.asks.values() if target.url}
+        await asyncio.gather(*(warmed(self.session, url, key) for url, key in bases))
+
+    def _plan(self, name: str, route: Route, rule: Breaker, asks: Mapping[Target, tuple[Target, Ask]]) -> Plan:
+        hedging = Hedging(route.hedge_after, route.hedge_share, self.overloaded) if route.hedge else None
+        candidates = []
+        for written in route.targets:
+            target, ask = asks[written]
+            candidates.append(
+                Candidate(
+                    target.embedded if target.embedded == "extractive" else name,
+                    target.model,
+                    ask,
+                    self.targets.health(target, ask, rule),
+                    first_token=target.first_token,
+                    retries=target.retries,
+                    weight=target.weight,
+                    continues=target.continues,
+                )
+            )
+        return Plan(tuple(candidates), route.strategy, route.first_token, hedging)
+
+    async def _opened(self, target: Target) -> tuple[Target, Ask]:
         if target.embedded == "extractive":
-            ask = partial(extractive.answered, reply=reply)
-            return Attempt("extractive", target.model, target.first_token, ask)
+            return target, partial(extractive.answered, reply=reply)
         if target.embedded == "llm":
             target = await self._local(target)
-        return Attempt(route, target.model, target.first_token, asking(self.session, target, self.open_streams))
+        return target, asking(self.session, target, self.open_streams)
 
     async def _local(self, target: Target) -> Target:
-        if target in self.models:
-            return self.models[target]
         model = local.model_file(Path(target.model) if target.model else None)
         port = local.free_port()
         logger.info("loading %s", model.name)
         child = local.child(model, port, warm_up=self._beginning())
         await self.stack.enter_async_context(supervised(child))
-        self.models[target] = replace(target, url=local.base_url(port), model=model.stem)
-        return self.models[target]
+        return replace(target, url=local.base_url(port), model=model.stem)
 
     def _beginning(self) -> Sequence[Message]:
         """How the turns of an agent begin: a model that has read it once finds it in its cache."""

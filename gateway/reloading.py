@@ -15,7 +15,8 @@ from typing import TypeVar
 from gateway import clients
 from gateway.chat.answer import Brain
 from gateway.errors import ConfigurationError, Fault, GatewayError
-from gateway.settings import Settings
+from gateway.errors.redaction import Redact, redacting
+from gateway.settings import Settings, withheld
 from gateway.settings.changes import taken, waiting
 from gateway.types import Agent, Complete
 from gateway.types.administration import Reloaded
@@ -57,12 +58,23 @@ class Current:
     _brain: Brain = field(init=False)
     _turnstile: asyncio.Lock = field(default_factory=asyncio.Lock)
 
+    _redact: Redact = field(init=False)
+
     def __post_init__(self) -> None:
+        self._bind()
+
+    def _bind(self) -> None:
+        """Make what is served of the settings and agents: one assignment is the moment from which on a turn has it."""
+        self._redact = redacting([*withheld(self.settings), self.opened.store.secret])
         self._brain = bound(self.settings, self.agents, self.opened, self.complete)
 
     def brain(self) -> Brain:
         """The brain of now."""
         return self._brain
+
+    def redact(self, text: str) -> str:
+        """The text without the keys and secrets of now."""
+        return self._redact(text)
 
     async def reload(self) -> Reloaded:
         """Read again and serve what is there now. One at a time; never raises."""
@@ -83,13 +95,13 @@ class Current:
         changed = list(_changed(self.settings, settings, self.agents, agents))
         complete = self.complete
         if settings.routes != self.settings.routes or settings.breaker != self.settings.breaker:
-            complete = self.endable(await self.opened.routed(settings.routes))
+            complete = self.endable(await self.opened.routed(settings.routes, settings.breaker))
         served = self._served(after)
         # What a new agent knows is open before it is asked; what none knows any more is closed after the last could.
         await self.opened.knowledge.reload(dict.fromkeys([*before, *after]))
         if changed:
-            self._brain = bound(settings, agents, self.opened, complete)
             self.settings, self.agents, self.complete = settings, agents, complete
+            self._bind()
         if set(before) - set(after):
             await self.opened.knowledge.reload(after)
         changed += [f"knowledge {name}" for name in _differing(served, self._served(after))]

@@ -1,5 +1,7 @@
 """What a target did wrong."""
 
+from typing import Literal
+
 from gateway.errors.root import GatewayError
 
 
@@ -56,9 +58,19 @@ class UpstreamProtocolError(UpstreamError):
 
 
 class UpstreamEmpty(UpstreamError):
-    """The target finished without a word."""
+    """The target finished without a word; `finish_reason` is what it called its ending."""
 
     code = "empty_answer"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        finish_reason: Literal["stop", "length", "tool_calls", "content_filter"] = "stop",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.finish_reason = finish_reason
 
 
 class UpstreamLimited(UpstreamError):

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager, suppress
 from functools import partial
+from types import SimpleNamespace
 
 import aiohttp
 import orjson
@@ -20,12 +21,13 @@ from gateway.errors import (
     UpstreamProtocolError,
     UpstreamRejected,
     UpstreamTimeout,
+    UpstreamTLSError,
     UpstreamTruncated,
     UpstreamUnavailable,
 )
 from gateway.settings import Target
 from gateway.types import Ask, Chunk, Chunks, Prompt
-from gateway.upstream import reading
+from gateway.upstream import mending, reading
 from gateway.upstream.events import LIMIT, Events
 from gateway.upstream.silence import Silence
 
@@ -33,9 +35,11 @@ _FOREIGN: tuple[tuple[type[Exception], type[UpstreamError], str], ...] = (
     (aiohttp.ServerTimeoutError, UpstreamTimeout, "The upstream did not accept the connection in time."),
     (
         aiohttp.ClientConnectorCertificateError,
-        UpstreamUnavailable,
+        UpstreamTLSError,
         "The upstream's certificate is not valid.",
     ),
+    (aiohttp.ServerFingerprintMismatch, UpstreamTLSError, "The upstream's certificate is not the expected one."),
+    (aiohttp.ClientSSLError, UpstreamTLSError, "The upstream does not speak TLS as it should."),
     (aiohttp.ClientPayloadError, UpstreamTruncated, "The upstream's answer broke off."),
     (aiohttp.ClientResponseError, UpstreamProtocolError, "The upstream does not speak HTTP as it should."),
     (aiohttp.InvalidURL, UpstreamUnavailable, "The upstream's URL is not valid."),
@@ -45,6 +49,8 @@ _FOREIGN: tuple[tuple[type[Exception], type[UpstreamError], str], ...] = (
 """The first that fits. Every aiohttp error is a ClientError, which closes the table."""
 
 _CALLERS_FAULT = frozenset({400, 404, 413, 422})
+_GONE = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionResetError)
+"""What a request meets on a connection that the server has closed."""
 _EOF_WAIT = 0.02
 """Seconds to wait for the end of a body behind `[DONE]`, so that the connection can be used again."""
 
@@ -61,6 +67,17 @@ def mapped() -> Iterator[None]:
             if isinstance(error, foreign):
                 raise ours(message) from error
         raise
+
+
+def session() -> aiohttp.ClientSession:
+    """The session of all targets.
+
+    No limit of connections: a pool that queues shows up as seconds of silence, never as an error (README).
+    """
+    traced = aiohttp.TraceConfig()
+    traced.on_connection_reuseconn.append(_kept)
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=55, ttl_dns_cache=60)
+    return aiohttp.ClientSession(connector=connector, skip_auto_headers=("User-Agent",), trace_configs=[traced])
 
 
 def asking(session: aiohttp.ClientSession, target: Target, open_streams: set[Silence]) -> Ask:
@@ -90,7 +107,7 @@ def asking(session: aiohttp.ClientSession, target: Target, open_streams: set[Sil
         with mapped():
             async with await _posted(post, body) as response:
                 if response.status != 200:
-                    raise await _refused(response)
+                    raise await _refused(response, own=not prompt.model)
                 if "json" in response.content_type:
                     for chunk in reading.completion(await _whole(response)):
                         yield chunk
@@ -102,12 +119,38 @@ def asking(session: aiohttp.ClientSession, target: Target, open_streams: set[Sil
     return ask
 
 
+async def warmed(session: aiohttp.ClientSession, url: str, key: str, seconds: float = 2.0) -> None:
+    """Have a kept connection to this server, for the turns to come. Never raises: what is wrong, a turn will say."""
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    with suppress(aiohttp.ClientError, OSError, TimeoutError):
+        async with asyncio.timeout(seconds), session.get(url + "/models", headers=headers) as response:
+            await response.read()
+
+
 async def _posted(post: Callable[..., Awaitable[aiohttp.ClientResponse]], body: bytes) -> aiohttp.ClientResponse:
-    """POST. A kept connection that the server had closed meanwhile is tried once more, on a new one."""
-    try:
-        return await post(data=body)
-    except (aiohttp.ServerDisconnectedError, ConnectionResetError):
-        return await post(data=body)
+    """POST. A kept connection that the server had closed meanwhile costs a new one and no turn."""
+    while True:
+        connection = _Connection()
+        try:
+            return await post(data=body, trace_request_ctx=connection)
+        except _GONE:
+            if not connection.kept:
+                raise
+
+
+class _Connection:
+    """What a request knows of its connection."""
+
+    __slots__ = ("kept",)
+
+    def __init__(self) -> None:
+        self.kept = False
+        """It had served another request before."""
+
+
+async def _kept(_: aiohttp.ClientSession, trace: SimpleNamespace, __: aiohttp.TraceConnectionReuseconnParams) -> None:
+    if isinstance(connection := trace.trace_request_ctx, _Connection):
+        connection.kept = True
 
 
 async def _streamed(response: aiohttp.ClientResponse, target: Target, open_streams: set[Silence]) -> Chunks:
@@ -126,9 +169,8 @@ async def _streamed(response: aiohttp.ClientResponse, target: Target, open_strea
                 if done := reading.DONE in events:
                     break
     except aiohttp.ClientError as error:
-        if silence.error:
-            raise silence.error from error
-        raise
+        if not ended:  # behind the finish there is nothing to lose
+            raise silence.error or error from error
     finally:
         silence.stop()
         open_streams.discard(silence)
@@ -168,32 +210,33 @@ async def _whole(response: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
-async def _refused(response: aiohttp.ClientResponse) -> GatewayError:
-    """What an upstream's status means for the caller. Its own words stay out, except about the caller's own fault."""
+async def _refused(response: aiohttp.ClientResponse, *, own: bool) -> GatewayError:
+    """What an upstream's status means for the caller. Its own words stay out, except about the caller's own fault.
+
+    `own`: the model is the target's, so that a 404 is a mistake in the settings and not the caller's.
+    """
     status = response.status
     if status in {401, 403}:
         return UpstreamAuthFailed("The upstream refused this gateway's key.")
     if status == 429:
         return UpstreamLimited("The upstream is at its rate limit.", retry_after=_retry_after(response))
-    if status not in _CALLERS_FAULT:
-        return UpstreamUnavailable(f"The upstream answered with status {status}.")
-    error: object = None
-    with suppress(orjson.JSONDecodeError, UpstreamProtocolError):
-        body = orjson.loads(await _whole(response))
-        error = body.get("error") if isinstance(body, dict) else None
-    fields = error if isinstance(error, dict) else {}
-    message, code, param = (fields.get(name) for name in ("message", "code", "param"))
-    if not isinstance(message, str):
-        return UpstreamUnavailable(f"The upstream answered with status {status}.")
-    return UpstreamRejected(
-        message[:500],
-        code=code if isinstance(code, str) else "",
-        param=param if isinstance(param, str) else None,
+    unavailable = UpstreamUnavailable(
+        f"The upstream answered with status {status}.", retry_after=_retry_after(response) if status == 503 else None
     )
+    if status not in _CALLERS_FAULT or (status == 404 and own):
+        return unavailable
+    with suppress(orjson.JSONDecodeError, UpstreamProtocolError):
+        message, code, param = mending.told(orjson.loads(await _whole(response)))
+        if message:
+            return UpstreamRejected(message[:500], code=code, param=param)
+    return unavailable
 
 
 def _retry_after(response: aiohttp.ClientResponse) -> float | None:
-    """Seconds; the HTTP-date form is left out, as OpenAI sends numbers."""
-    with suppress(ValueError):
-        return max(0.0, min(60.0, float(response.headers.get("Retry-After", ""))))
+    """Seconds, 60 at most; the HTTP-date form is left out, as OpenAI sends numbers."""
+    for name, unit in (("retry-after-ms", 1000.0), ("Retry-After", 1.0)):
+        with suppress(ValueError):
+            seconds = float(response.headers.get(name, "")) / unit
+            if seconds >= 0:  # neither negative nor not a number
+                return min(60.0, seconds)
     return None

@@ -26,7 +26,7 @@ from gateway.settings import Target
 from gateway.types import Chunk, Prompt
 from gateway.upstream import target as module
 from gateway.upstream.silence import Silence
-from gateway.upstream.target import asking
+from gateway.upstream.target import asking, session, warmed
 from tests.upstream import (
     Answer,
     Comment,
@@ -163,6 +163,7 @@ async def test_a_stream_has_a_total(upstream: Upstream) -> None:
         (Answer(503, error("busy")), UpstreamUnavailable),
         (Answer(400, error("Too long", "context_length_exceeded")), UpstreamRejected),
         (Answer(404, b"<html>"), UpstreamUnavailable),
+        (Answer(404, error("No such model", "model_not_found")), UpstreamUnavailable),
         (Answer(302, b"", headers={"location": "http://127.0.0.1:1/"}), UpstreamUnavailable),
         (Answer(200, b'{"object":"list"}', headers={"content-type": "application/json"}), UpstreamProtocolError),
     ],
@@ -213,13 +214,51 @@ async def test_a_connection_is_used_again(upstream: Upstream) -> None:
 
 
 async def test_a_kept_connection_that_was_closed_is_replaced(upstream: Upstream) -> None:
-    """A server that closes an idle connection costs a new connection and no turn."""
-    async with aiohttp.ClientSession() as session:
-        ask = asking(session, Target(url=upstream.url, model="m"), set())
-        assert [chunk async for chunk in ask(PROMPT)]
-        replies = iter([Script([], before=[Cut()]), Script(["again"])])
+    """A server that closes idle connections, however many, costs a new connection and no turn."""
+    async with session() as opened:
+        ask = asking(opened, Target(url=upstream.url, model="m"), set())
+
+        async def turn() -> str:
+            return text([chunk async for chunk in ask(PROMPT)])
+
+        upstream.script = Script([Pause(0.05), "Hi"])
+        await asyncio.gather(turn(), turn())
+        replies = iter([Script([], before=[Cut()]), Script([], before=[Reset()]), Script(["again"])])
         upstream.script = lambda _: next(replies)
-        assert text([chunk async for chunk in ask(PROMPT)]) == "again"
+        assert await turn() == "again"
+
+
+async def test_a_new_connection_that_is_closed_is_a_failure(upstream: Upstream) -> None:
+    """A server that closes what was just opened has failed: whether to ask again is the route's decision, not ours."""
+    upstream.script = Script([], before=[Cut()])
+    async with session() as opened:
+        with pytest.raises(UpstreamUnavailable):
+            await anext(asking(opened, Target(url=upstream.url, model="m"), set())(PROMPT))
+    assert len(upstream.requests) == 1
+
+
+async def test_a_warmed_connection_is_the_first_turns(upstream: Upstream) -> None:
+    """The first turn uses the connection that was opened before it; a server that is away, or hangs, is no error."""
+    async with session() as opened, asyncio.timeout(1):
+        await warmed(opened, upstream.url, "key")
+        assert len(upstream.connections) == 1
+        (connection,) = upstream.connections
+        assert await anext(asking(opened, Target(url=upstream.url, model="m"), set())(PROMPT)) is not None
+        assert upstream.connections == {connection}
+        await upstream.stop()
+        await warmed(opened, upstream.url, "")
+        with socket.socket() as deaf:
+            deaf.bind(("127.0.0.1", 0))
+            deaf.listen()
+            await warmed(opened, f"http://127.0.0.1:{deaf.getsockname()[1]}/v1", "", seconds=0.05)
+
+
+async def test_what_breaks_behind_the_finish_is_no_failure(upstream: Upstream) -> None:
+    """A server that resets the connection, or leaves it open, when all is said has answered."""
+    for end in (Reset(), Cut(), Hang()):
+        upstream.script = Script(["Hi", Finish(), end])
+        chunks = await asked(upstream, between_chunks=0.1)
+        assert text(chunks) == "Hi" and chunks[-1].finish_reason == "stop"
 
 
 async def test_closing_closes_the_upstream(upstream: Upstream) -> None:
