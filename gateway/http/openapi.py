@@ -31,8 +31,8 @@ from gateway.errors import (
 )
 from gateway.http import described
 from gateway.http.admin.bodies import BODY, HEADERS
+from gateway.http.admin.operation import PARAMETERS, Nothing, Operation
 from gateway.http.admin.operations import OPERATIONS
-from gateway.http.operation import PARAMETERS, Nothing, Operation
 from gateway.http.state import State
 
 Schema = dict[str, Any]

@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -25,6 +25,8 @@ NICE = 10
 """How far an ingest stands back behind the turns."""
 KEPT = 20
 """Jobs that have ended and are remembered."""
+LOOK = 1.0
+"""Seconds after which a watcher hears of a job that has not changed, so that it can end when it has to."""
 Ingest: TypeAlias = Callable[[ingest.Job, ingest.Stop], Iterator[ingest.Event]]
 
 
@@ -94,7 +96,7 @@ class Jobs:
         return job
 
     async def watched(self, job: str) -> AsyncGenerator[IngestJob, None]:
-        """A job as it is now, and again after changes, until it has ended. Raises NotFound."""
+        """A job as it is now, after changes, and every `LOOK` seconds, until it has ended. Raises NotFound."""
         running = self._known.get(job)
         if running is None:
             raise NotFound(f"There is no job {job[:80]!r}.")
@@ -103,7 +105,9 @@ class Jobs:
             yield running.job
             if running.over:
                 return
-            await changed.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK):
+                    await changed.wait()
 
     async def close(self) -> None:
         """End what runs; every version stays as it was."""

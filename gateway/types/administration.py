@@ -75,7 +75,9 @@ class KnowledgeShelves(NamedTuple):
     jobs: Callable[[], Sequence[knowledge.IngestJob]]
     """Those that run and the last that ended, newest first."""
     watched: Callable[[str], AsyncGenerator[knowledge.IngestJob, None]]
-    """A job as it is now, and again whenever it has changed, until it has ended. Who stops watching stops nothing."""
+    """A job as it is now, whenever it has changed, and once in a while, until it has ended.
+
+    Who stops watching stops nothing."""
     search: Callable[[str, Query, Retrieval], Awaitable[knowledge.Looked]]
     """A collection that cannot be opened is a Conflict."""
     rollback: Callable[[str, str], Awaitable[str]]

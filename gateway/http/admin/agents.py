@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from gateway.errors import Fault, FilesAtFault, NotFound
 from gateway.http.admin.bodies import answered
-from gateway.http.operation import Nothing
+from gateway.http.admin.operation import Nothing
 from gateway.http.state import State
 from gateway.types import Agent
 from gateway.types.administration import AgentFiles

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from gateway.errors import InvalidValue, NotFound
 from gateway.http.admin.bodies import BODY, answered
-from gateway.http.operation import Nothing
+from gateway.http.admin.operation import Nothing
 from gateway.http.state import State
 from gateway.settings.build import NAME
 from gateway.types import Key, Rate, Scope

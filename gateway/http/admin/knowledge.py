@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 from gateway.errors import Draining
 from gateway.http.admin.bodies import BODY, answered
 from gateway.http.admin.feed import fed
-from gateway.http.operation import Nothing
+from gateway.http.admin.operation import Nothing
 from gateway.http.state import State
 from gateway.types import Query, Retrieval, RetrievalOutcome
 from gateway.types.knowledge import Collection, IngestJob, SealedVersion

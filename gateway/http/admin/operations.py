@@ -22,8 +22,8 @@ from gateway.errors import (
 )
 from gateway.http.admin import agents, keys, knowledge
 from gateway.http.admin.bodies import received
+from gateway.http.admin.operation import PARAMETERS, Nothing, Operation
 from gateway.http.auth import Endpoint
-from gateway.http.operation import PARAMETERS, Nothing, Operation
 from gateway.types.knowledge import IngestJob
 
 _KEPT = (StoreUnavailable,)

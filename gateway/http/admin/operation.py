@@ -4,11 +4,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
+from pydantic import with_config
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from gateway.errors import GatewayError
+from gateway.http.admin.bodies import BODY
 from gateway.http.state import State
 from gateway.settings.build import NAME
 from gateway.types.knowledge import COLLECTION
@@ -17,6 +19,7 @@ Perform: TypeAlias = Callable[[Request[State], Any], Awaitable[Response | ASGIAp
 """From a request and its body, as `takes` says, to the answer."""
 
 
+@with_config(BODY)
 @dataclass(frozen=True, slots=True)
 class Nothing:
     """No body, or an empty object."""
