@@ -36,6 +36,7 @@ from gateway.http.admin.operations import OPERATIONS
 from gateway.http.state import State
 
 Schema = dict[str, Any]
+ERRORS = "gateway.errors."
 REFERENCE = "#/components/schemas/{model}"
 KEYS: tuple[dict[str, list[str]], ...] = ({"bearer": []}, {"x-api-key": []}, {"api-key": []})
 ALWAYS: tuple[type[GatewayError], ...] = (AuthenticationError, InsufficientScope, RateLimited)
@@ -105,10 +106,11 @@ _CAPABILITY: Schema = {
 
 
 def errors(root: type[GatewayError] = GatewayError) -> Iterator[type[GatewayError]]:
-    """The tree, the root first."""
+    """The tree, the root first; classes of other modules than `gateway.errors` end no request."""
     yield root
     for kind in root.__subclasses__():
-        yield from errors(kind)
+        if kind.__module__.startswith(ERRORS):
+            yield from errors(kind)
 
 
 def _error() -> Schema:
