@@ -105,7 +105,7 @@ def _lifespan(
             )
             if given.sources is not None:
                 await stack.enter_async_context(_beside(followed(settings, given.sources, current.reload)))
-            ingests = await stack.enter_async_context(jobs.opened(settings, opened.knowledge.reload))
+            ingests = await stack.enter_async_context(jobs.opened(settings, opened.knowledge))
             yield State(
                 settings=settings,
                 brain=current.brain,

@@ -107,7 +107,7 @@ async def administered(
 
     async with (
         retriever.opened(made, used, embed_query=HashedModel().query) as searches,
-        jobs.opened(made, searches.reload, run) as ingests,
+        jobs.opened(made, searches, run) as ingests,
     ):
         known = Administration(
             KeyCabinet(cabinet.create, cabinet.listed, cabinet.revoke),

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from gateway.errors import Conflict, DiskFull, Fault, GatewayError, KnowledgeError, NotFound, NotWritable
-from gateway.retrieval import ingest
+from gateway.retrieval import ingest, versions
+from gateway.retrieval.retriever import Retriever
 from gateway.settings import Settings
 from gateway.types.knowledge import Ingesting, IngestJob
 
@@ -189,13 +190,41 @@ def _code(faults: tuple[Fault, ...]) -> str:
     return KnowledgeError.code if faults else ""
 
 
-@asynccontextmanager
-async def opened(
-    settings: Settings, serve: Callable[[], Awaitable[None]], run: Ingest = ingest.ingest
-) -> AsyncIterator[Jobs]:
-    """Jobs that call `serve` when they have ended, so that what they made is served. Leaving ends what runs."""
-    jobs = Jobs(settings, serve, run)
+def rebuildable(settings: Settings, collection: str) -> bool:
+    """Whether the files are still those that the current version was made from: building it again changes no answer."""
+    shelf = versions.shelf(settings.var, collection)
+    files = ingest.hashes(settings.knowledge.directory / collection)
     try:
+        made = shelf.version(shelf.current()).fingerprint
+    except KnowledgeError:
+        return False
+    return bool(files) and made == versions.fingerprint(files, settings.knowledge.passage_characters)
+
+
+async def mended(settings: Settings, retriever: Retriever, jobs: Jobs) -> None:
+    """Build damaged versions again in the background, while an older one serves, or none."""
+    for name in retriever.collections:
+        _, problem = retriever.served(name)
+        if not problem:
+            continue
+        if await asyncio.to_thread(rebuildable, settings, name):
+            try:
+                job = await jobs.begin([name])
+            except GatewayError as error:
+                log.warning("collection %s is damaged and cannot be built again: %s", name, error.message)
+            else:
+                log.warning("collection %s is damaged and is built again by %s: %s", name, job.id, problem)
+
+
+@asynccontextmanager
+async def opened(settings: Settings, retriever: Retriever, run: Ingest = ingest.ingest) -> AsyncIterator[Jobs]:
+    """Jobs whose versions this retriever serves as soon as they have ended. Leaving ends what runs.
+
+    They begin with what is damaged.
+    """
+    jobs = Jobs(settings, retriever.reload, run)
+    try:
+        await mended(settings, retriever, jobs)
         yield jobs
     finally:
         await jobs.close()
