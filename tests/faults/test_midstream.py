@@ -1,7 +1,8 @@
 """Answers that break off at any byte: continued, spoken or an error, never a bare end. A hundred seeded runs each."""
 
+import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ from tests.upstream.script import Step
 RUNS = 100
 SORRY = "Sorry, I lost my thread."
 NORA = Agent("nora", "You are Nora.", apology=SORRY)
-ASK: list[Any] = [{"role": "user", "content": "Tell me about the lighthouse, please."}]
+ASK: Sequence[Any] = [{"role": "user", "content": "Tell me about the lighthouse, please."}]
 BROKEN: Sequence[Sequence[Step]] = (
     (Cut(),),
     (Pause(0.05), Reset()),
@@ -65,16 +66,10 @@ def breaking(text: str, chance: random.Random) -> Script:
     return Script([*steps, *chance.choice(BROKEN)], sliced=chance.choice([0, 16, 61]))
 
 
-def beginnings(script: Any) -> list[str]:
-    """What may have been heard of a script before it broke off."""
-    sent = "".join(step for step in script.steps if isinstance(step, str))
-    return [sent[:length] for length in range(len(sent))] + [sent] if Reset() in script.steps else [sent]
-
-
 @asynccontextmanager
 async def gateway(tmp_path: Path, first: Upstream, *others: Upstream) -> AsyncIterator[str]:
     """Agent `nora` and route `up` on a first target, and others that continue; nothing is ever left out for failing."""
-    target = Target(url=first.url, model="m", connect=2.0, first_token=3.0, between_chunks=0.25, total=20.0, retries=0)
+    target = Target(url=first.url, model="m", connect=2.0, first_token=3.0, between_chunks=0.5, total=20.0, retries=0)
     more = tuple(Target(**{**_fields(target), "url": each.url, "continues": True}) for each in others)
     settings = Settings(
         routes={"up": Route((target, *more))}, default_route="up", breaker=Breaker(failures=1000), var=tmp_path
@@ -93,8 +88,8 @@ class Heard:
     def __init__(self) -> None:
         self.text, self.finish, self.extension = "", "", dict[str, Any]()
 
-    async def ask(self, client: openai.AsyncOpenAI, model: str) -> "Heard":
-        async for chunk in await client.chat.completions.create(model=model, messages=ASK, stream=True):
+    async def ask(self, client: openai.AsyncOpenAI, model: str, messages: Sequence[Any] = ASK) -> "Heard":
+        async for chunk in await client.chat.completions.create(model=model, messages=messages, stream=True):
             self.text += chunk.choices[0].delta.content or ""
             self.finish += chunk.choices[0].finish_reason or ""
             self.extension |= (chunk.model_extra or {}).get("x_gateway") or {}
@@ -105,44 +100,86 @@ def client(url: str) -> openai.AsyncOpenAI:
     return openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="any", max_retries=0)
 
 
-async def bare(url: str, model: str) -> bytes:
+async def bare(url: str, model: str, messages: Sequence[Any]) -> bytes:
     """The body of a stream, as it went over the wire."""
-    async with calling(f"{url}/chat/completions", {"model": model, "messages": ASK, "stream": True}) as call:
+    async with calling(f"{url}/chat/completions", {"model": model, "messages": messages, "stream": True}) as call:
         await call.head()
         return await call.body()
+
+
+def asked(seed: int) -> list[Any]:
+    """A question that says which run it is of."""
+    return [{"role": "user", "content": f"Tell me about the lighthouse, please: {seed}"}]
+
+
+def seeded(request: Request) -> int:
+    """The run that a request is of."""
+    (question,) = (each["content"] for each in request.json["messages"] if each["role"] == "user")
+    return int(question.split()[-1])
+
+
+def script_of(seed: int) -> tuple[str, Script]:
+    """The text of a run, and how it breaks off."""
+    chance = random.Random(seed)
+    text = chance.choice(list(TEXTS.values()))
+    return text, breaking(text, chance)
+
+
+def beginnings(seed: int) -> list[str]:
+    """What may have been heard of a run before it broke off."""
+    _, script = script_of(seed)
+    sent = "".join(step for step in script.steps if isinstance(step, str))
+    return [sent[:length] for length in range(len(sent))] + [sent] if Reset() in script.steps else [sent]
+
+
+async def each_run(run: Callable[[int], Awaitable[None]]) -> None:
+    """All runs, ten at once."""
+    free = asyncio.Semaphore(10)
+
+    async def one(seed: int) -> None:
+        async with free:
+            await run(seed)
+
+    async with asyncio.TaskGroup() as runs:
+        for seed in range(RUNS):
+            runs.create_task(one(seed))
 
 
 async def test_u07_u08_u09_u13_speaking_ends_in_the_apology_wherever_it_broke_off(
     upstream: Upstream, tmp_path: Path
 ) -> None:
     """A break at any byte: what was said, a pause, the apology, `stop`, `incomplete`, `[DONE]`."""
+    upstream.script = lambda request: script_of(seeded(request))[1]
     async with gateway(tmp_path, upstream) as url, client(url) as asking:
-        for seed in range(RUNS):
-            chance = random.Random(seed)
-            upstream.script = breaking(chance.choice(list(TEXTS.values())), chance)
-            heard = await Heard().ask(asking, "nora")
+
+        async def run(seed: int) -> None:
+            heard = await Heard().ask(asking, "nora", asked(seed))
             said = heard.text.removesuffix(SORRY)
-            assert said in [each + joint(each, SORRY) for each in beginnings(upstream.script)], (seed, heard.text)
+            assert said in [each + joint(each, SORRY) for each in beginnings(seed)], (seed, heard.text)
             assert heard.finish == "stop" and heard.extension["incomplete"] is True, seed
-            assert (await bare(url, "nora")).endswith(b"data: [DONE]\n\n"), seed
+            assert (await bare(url, "nora", asked(seed))).endswith(b"data: [DONE]\n\n"), seed
+
+        await each_run(run)
 
 
 async def test_u07_u08_u09_u13_an_error_raises_in_the_client_wherever_it_broke_off(
     upstream: Upstream, tmp_path: Path
 ) -> None:
     """A break at any byte: what was said, then an error event that the openai client raises, then `[DONE]`."""
+    upstream.script = lambda request: script_of(seeded(request))[1]
     async with gateway(tmp_path, upstream) as url, client(url) as asking:
-        for seed in range(RUNS):
-            chance = random.Random(seed)
-            upstream.script = breaking(chance.choice(list(TEXTS.values())), chance)
+
+        async def run(seed: int) -> None:
             heard = Heard()
             with pytest.raises(openai.APIError) as caught:
-                await heard.ask(asking, "up")
-            assert heard.text in beginnings(upstream.script), seed
+                await heard.ask(asking, "up", asked(seed))
+            assert heard.text in beginnings(seed), seed
             assert not heard.finish and str(caught.value.code).startswith("upstream_"), seed
             if heard.text:
-                body = await bare(url, "up")
+                body = await bare(url, "up", asked(seed))
                 assert body.endswith(b"data: [DONE]\n\n") and b'"finish_reason":"' not in body, seed
+
+        await each_run(run)
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
@@ -150,26 +187,26 @@ async def test_continuing_loses_no_word_and_repeats_none_wherever_it_broke_off(
     upstream: Upstream, tmp_path: Path, way: Way
 ) -> None:
     """A break at any byte, gone on with exactly, with the last words, the broken one or all of it: the whole text."""
-    async with scripted() as second, gateway(tmp_path, upstream, second) as url, client(url) as asking:
-        for seed in range(RUNS):
-            chance = random.Random(seed)
-            text = chance.choice(list(TEXTS.values()))
 
-            def going_on(request: Request, text: str = text, chance: random.Random = chance) -> Script:
-                said = request.json["messages"][-1]
-                if said["role"] == "user":  # nothing was said yet
-                    return Script(_pieces(text, chance))
-                assert text.startswith(said["content"])
-                return Script(
-                    [*_pieces(way(text, len(said["content"]), chance), chance)], sliced=chance.choice([0, 16, 61])
-                )
+    def going_on(request: Request) -> Script:
+        seed, said = seeded(request), request.json["messages"][-1]
+        chance, (text, _) = random.Random(seed), script_of(seed)
+        if said["role"] == "user":  # nothing was said yet
+            return Script(_pieces(text, chance))
+        assert text.startswith(said["content"])
+        return Script(_pieces(way(text, len(said["content"]), chance), chance), sliced=chance.choice([0, 16, 61]))
 
-            upstream.script, second.script = breaking(text, chance), going_on
-            model = chance.choice(["nora", "up"])
-            heard = await Heard().ask(asking, model)
+    upstream.script = lambda request: script_of(seeded(request))[1]
+    async with scripted(going_on) as second, gateway(tmp_path, upstream, second) as url, client(url) as asking:
+
+        async def run(seed: int) -> None:
+            heard = await Heard().ask(asking, ("nora", "up")[seed % 2], asked(seed))
+            text, script = script_of(seed)
             assert heard.text == text, (seed, way.__name__)
             assert heard.finish == "stop" and "incomplete" not in heard.extension, seed
-            assert "continued" in heard.extension or Reset() in upstream.script.steps, seed
+            assert "continued" in heard.extension or Reset() in script.steps, seed
+
+        await each_run(run)
         assert len(second.requests) == RUNS
 
 
