@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -47,6 +47,8 @@ class Clients(NamedTuple):
     """Break every running upstream stream off, for this reason."""
     routed: Callable[[Mapping[str, Route], Breaker], Awaitable[Complete]]
     """Open other routes; what runs goes on with its own. Raises GatewayError where a local model cannot run."""
+    warm: Callable[[], Coroutine[None, None, None]]
+    """Have a kept connection to each target. Never raises; two seconds at most."""
     knowledge: retriever.Retriever
     store: Store
 
@@ -137,6 +139,7 @@ async def opened(
             missing=lambda: [*store.missing, *searches.missing, *upstreams.missing()],
             end_streams=upstreams.end_streams,
             routed=upstreams.routed,
+            warm=upstreams.warm,
             knowledge=searches,
             store=store,
         )

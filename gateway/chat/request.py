@@ -49,7 +49,7 @@ def parse(body: bytes, limits: Limits) -> ChatRequest:
     The messages are the caller's own but for misspelt roles and NULs: a bare route passes them on, and
     `history.py` repairs them for an agent. An empty list is allowed here: an agent can answer it.
     """
-    fields = _object(body)
+    fields = json_object(body)
     _one_choice(fields.get("n"))
     options = fields.get("stream_options")
     if options is not None and not isinstance(options, dict):
@@ -65,14 +65,14 @@ def parse(body: bytes, limits: Limits) -> ChatRequest:
     )
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def json_object(body: bytes) -> dict[str, Any]:
     """The body's JSON object. orjson is strict in all but duplicate keys, of which it keeps the last.
 
     It writes no deeper than 254 levels, and what cannot be written cannot be passed on either.
     """
     text = body.removeprefix(_BOM)
     if not text.strip():
-        raise InvalidJSON("The body is empty; send a JSON object with `messages`.")
+        raise InvalidJSON("The body is empty; send a JSON object.")
     try:
         fields = orjson.loads(text)
         if b"\\u0000" in text:

@@ -80,7 +80,7 @@ async def _answered(
     stamp = _stamp(turn)
     turn.stream = True
     return Streamed(
-        frames(answered.chunks, stamp, usage=chat.include_usage),
+        frames(answered.chunks, stamp, usage=chat.include_usage, redact=state["redact"]),
         _headers(answered, turn, place),
         ended=partial(_stream_ended, answered, turn, state, place),
     )
