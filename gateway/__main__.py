@@ -18,6 +18,7 @@ COMMANDS = {
     "serve": "answer POST /chat/completions",
     "ingest": "bring knowledge/ into the index",
     "eval": "ask the golden questions and count what was found",
+    "keys": "make, list and revoke API keys",
 }
 
 

@@ -21,10 +21,12 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from urllib.parse import quote
 
 from gateway.errors import GatewayError
 from gateway.processes import Child, supervised
 from gateway.store.files import private_directory, replaced
+from gateway.store.upkeep import kept_up
 
 logger = logging.getLogger("gateway.store")
 
@@ -72,18 +74,14 @@ def socket_path(directory: Path) -> Path:
 
 def address(directory: Path) -> str:
     """As a URL for the client."""
-    return f"unix://{socket_path(directory)}"
+    return f"unix://{quote(str(socket_path(directory)))}"
 
 
 @asynccontextmanager
 async def running(directory: Path, program: Callable[[], Path] = binary) -> AsyncIterator[None]:
     """Run the store of `directory`, now or as soon as nobody else does, for the length of the block. Never raises."""
-    keeper = asyncio.create_task(_keep(directory, program), name="store")
-    try:
+    async with kept_up(_keep(directory, program)):
         yield
-    finally:
-        keeper.cancel()
-        await asyncio.gather(keeper, return_exceptions=True)
 
 
 async def _keep(directory: Path, program: Callable[[], Path]) -> None:

@@ -1,0 +1,1 @@
+"""What the caller sees when something breaks: a test for every row."""
