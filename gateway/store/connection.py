@@ -85,6 +85,10 @@ class Connection:
             self._missed = True
             logger.warning("the store is not there; what it keeps is done without until it is")
 
+    def doubted(self) -> None:
+        """Somebody has a reason to believe that it is gone: look now."""
+        self._lost.set()
+
     def on_return(self, callback: Callable[[], None]) -> None:
         """Call this whenever the store takes writes, after it did not."""
         self._returned.append(callback)

@@ -36,6 +36,8 @@ RETRY = 0.5
 """Seconds between two tries for the lock."""
 AGAIN = 10.0
 """Seconds until a server that could not be started is tried again."""
+STOP = 10.0
+"""Seconds for the server's proper end, which takes it some milliseconds."""
 MEMORY = "256mb"
 """The server's bound. Where it is reached, what expires anyway goes first (`volatile-ttl`: windows of rates, places of
 streams): a full store would else refuse the write that revokes a key. Keys themselves never expire in there."""
@@ -80,7 +82,7 @@ def address(directory: Path) -> str:
 @asynccontextmanager
 async def running(directory: Path, program: Callable[[], Path] = binary) -> AsyncIterator[None]:
     """Run the store of `directory`, now or as soon as nobody else does, for the length of the block. Never raises."""
-    async with kept_up(_keep(directory, program)):
+    async with kept_up(_keep(directory, program), patience=STOP):
         yield
 
 
@@ -152,8 +154,9 @@ async def _ended(path: Path) -> None:
         try:
             if patience >= 0.5:
                 writer.write(b"SHUTDOWN\r\n")
-                with suppress(OSError, TimeoutError):
-                    await asyncio.wait_for(reader.read(), 1.0)
+                with suppress(OSError):
+                    async with asyncio.timeout(1.0):
+                        await reader.read()
         finally:
             writer.close()
     raise OSError(f"another server answers at {path}")
@@ -180,7 +183,8 @@ def _answers(path: Path) -> Callable[[], Awaitable[bool]]:
         reader, writer = await asyncio.open_unix_connection(path)
         try:
             writer.write(b"PING\r\n")
-            return await asyncio.wait_for(reader.readline(), 1.0) == b"+PONG\r\n"
+            async with asyncio.timeout(1.0):
+                return await reader.readline() == b"+PONG\r\n"
         finally:
             writer.close()
 

@@ -60,6 +60,7 @@ class Signals:
             stood = False
             with suppress(StoreUnavailable):
                 stood = await self._listened()
+            self._connection.doubted()
             pause = FIRST if stood else min(pause * 2, LONGEST)
             await asyncio.sleep(pause)
 

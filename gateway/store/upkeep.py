@@ -10,8 +10,11 @@ logger = logging.getLogger("gateway.store")
 
 
 @asynccontextmanager
-async def kept_up(*parts: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run the parts, which never end by themselves, for the length of the block. One that fails is told."""
+async def kept_up(*parts: Coroutine[Any, Any, None], patience: float = 0.05) -> AsyncIterator[None]:
+    """Run the parts, which never end by themselves, for the length of the block. One that fails is told.
+
+    `patience`: seconds that a part may take for its end before it is cancelled again.
+    """
     tasks = [asyncio.create_task(part) for part in parts]
     for task in tasks:
         task.add_done_callback(_told)
@@ -23,7 +26,7 @@ async def kept_up(*parts: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         while tasks:
             for task in tasks:
                 task.cancel()
-            _, left = await asyncio.wait(tasks, timeout=0.05)
+            _, left = await asyncio.wait(tasks, timeout=patience)
             tasks = list(left)
 
 
