@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
@@ -21,7 +22,10 @@ from redis.retry import Retry
 from gateway import store
 from gateway.settings import Settings
 from gateway.store import Store, embedded
+from gateway.types import Quota, Rate
 
+ROOT = Path(__file__).resolve().parents[1]
+HELD = Quota("agent:held", Rate(streams=3))
 KINDS = ("valkey", "redis")
 
 
@@ -54,13 +58,15 @@ class Server:
         ]
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, *arguments: str) -> None:
         """Start it, and return when it answers."""
-        self.process = subprocess.Popen(self._argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen([*self._argv, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 10
         while True:
             try:
                 self.say("PING")
+            except redis.exceptions.BusyLoadingError:
+                return
             except redis.exceptions.RedisError:
                 assert time.monotonic() < deadline, "the server does not answer"
                 time.sleep(0.01)
@@ -73,6 +79,11 @@ class Server:
             self.process.kill()
             self.process.wait()
             self.process = None
+
+    def restart(self) -> None:
+        """Kill it and start it again, with what it has written."""
+        self.kill()
+        self.start()
 
     def pause(self) -> None:
         """It stays connected and answers nothing."""
@@ -124,6 +135,34 @@ async def opened(server: Server, var: Path, *, lease: float = 30.0) -> AsyncIter
         yield given
 
 
+@contextlib.contextmanager
+def worker(var: Path, url: str = "", *, lease: float = 30.0, streams: int = 0) -> Iterator[tuple[int, str]]:
+    """A process with a store of its own, killed at the end: its pid, and the key that it has made.
+
+    It holds so many places of `HELD`.
+    """
+    argv = [sys.executable, "-m", "tests.stores", str(var), url, str(lease), str(streams)]
+    process = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+    assert process.stdout is not None
+    try:
+        yield process.pid, process.stdout.readline().strip()
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+async def _hold(var: Path, url: str, lease: float, streams: int) -> None:
+    async with store.opened(settings(var, url, 1.0), lease=lease) as given:
+        assert await given.reached(10)
+        made = await given.keys.create(name="a worker's")
+        for _ in range(streams):
+            assert (await given.admit([HELD])).allowed
+        sys.stdout.write(f"{made.text}\n")
+        sys.stdout.flush()
+        await asyncio.sleep(60)
+
+
 async def until(true: Callable[[], bool], seconds: float = 5.0) -> float:
     """Wait until it is true; how long that took."""
     began = time.monotonic()
@@ -140,3 +179,7 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (ProcessLookupError, FileNotFoundError):
         return False
+
+
+if __name__ == "__main__":
+    asyncio.run(_hold(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]), int(sys.argv[4])))
