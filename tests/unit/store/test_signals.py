@@ -29,8 +29,13 @@ async def test_every_process_hears_a_signal(server: Server, tmp_path: Path) -> N
 async def test_publishing_never_waits(server: Server, tmp_path: Path) -> None:
     """Ten thousand signals in a row take no time that a turn would notice, with the store there, paused, or gone."""
     async with opened(server, tmp_path) as store:
-        for change in (lambda: None, server.pause, server.resume, server.kill):
-            change()
+        for state in ("there", "paused", "there again", "gone"):
+            if state == "paused":
+                server.pause()
+            elif state == "there again":
+                server.resume()
+            elif state == "gone":
+                server.kill()
             began = time.perf_counter()
             for index in range(10_000):
                 store.publish("breaker", {"index": index})
@@ -43,15 +48,18 @@ async def test_listening_begins_again(server: Server, tmp_path: Path) -> None:
     async with opened(server, tmp_path) as store:
         heard: list[Any] = []
         store.subscribe("reload", heard.append)
+
+        def tells() -> bool:
+            store.publish("reload", {})
+            return bool(heard)
+
+        await until(tells)
         cuts: list[Callable[[], object]] = [lambda: server.say("CLIENT", "KILL", "TYPE", "pubsub"), server.restart]
         for cut in cuts:
-            await until(lambda: server.say("PUBSUB", "NUMSUB", "gateway:signals")[1] == 1)
             cut()
-            await until(lambda: server.say("PUBSUB", "NUMSUB", "gateway:signals")[1] == 1)
-            await until(lambda: not store.missing)
+            await asyncio.sleep(0.02)
             heard.clear()
-            store.publish("reload", {})
-            await until(lambda: heard == [{}])
+            assert await until(tells) < 2.0
 
 
 async def test_what_cannot_be_read_is_left_out(server: Server, tmp_path: Path) -> None:
