@@ -31,7 +31,7 @@ IDLE, INTERVAL, PROBES = 15, 5, 3
 UNACKNOWLEDGED = 10_000
 """Milliseconds that written bytes may stay unacknowledged: for a peer that vanished in the middle of an answer."""
 SEND_BUFFER = 128 * 1024
-"""Bytes, which Linux doubles. Left alone it grows to 4 MB for each caller that does not read, of the kernel's memory; an
+"""Bytes, which Linux doubles. Left alone it grows to 4 MB of the kernel's memory for each caller that does not read; an
 answer that is spoken needs a hundredth of it."""
 _OPTIONS = (
     ("SOL_SOCKET", "SO_SNDBUF", SEND_BUFFER),
