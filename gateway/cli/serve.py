@@ -11,7 +11,7 @@ from pathlib import Path
 
 import uvicorn
 
-from gateway import clients
+from gateway import checks, clients
 from gateway.app import Drain, create_app
 from gateway.cli.ending import Signals, Uvicorn, drained
 from gateway.errors import ConfigurationError, Fault
@@ -105,8 +105,10 @@ async def served(
         settle()
         announce(f"http://{f'[{host}]' if ':' in host else host}:{port}", settings, agents)
         asked = asyncio.create_task(signals.asked.wait())
+        remarking = asyncio.create_task(remarked(settings, agents))
         await asyncio.wait({serving, asked}, return_when=asyncio.FIRST_COMPLETED)
         asked.cancel()
+        remarking.cancel()
         await drained(server, serving, signals, settings.server)
     elif not serving.done():
         serving.cancel()  # still opening: there is nothing to drain
@@ -123,6 +125,12 @@ async def _serve(server: uvicorn.Server, sockets: Sequence[socket.socket]) -> in
     except SystemExit as error:
         return int(error.code or 0)
     return 0
+
+
+async def remarked(settings: Settings, agents: Mapping[str, Agent]) -> None:
+    """Log what is not as it should be and kept nothing from starting, with what to do. `gateway check` shows all."""
+    for one in await checks.remarks(settings, agents):
+        logger.warning("%s: %s; %s", one.what, one.says, one.remedy)
 
 
 def settle() -> None:
