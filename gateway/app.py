@@ -102,6 +102,7 @@ def _lifespan(
                 _reader(settings, given.sources),
                 drain.endable,
             )
+            await current.warm()
             if given.sources is not None:
                 await stack.enter_async_context(_beside(followed(settings, given.sources, current.reload)))
             administered = given.administered

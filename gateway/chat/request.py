@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 
 from gateway.chat.parameters import boolean, noun, parameters
-from gateway.errors import InvalidJSON, InvalidType, InvalidValue, MissingParameter, UnsupportedValue
+from gateway.errors import InvalidJSON, InvalidType, InvalidValue, MissingParameter
 from gateway.settings import Limits
 from gateway.types import Message
 
@@ -118,10 +118,8 @@ def _one_choice(value: object) -> None:
         return
     if isinstance(value, bool) or not isinstance(value, int):
         raise _wrong("n", "a whole number", value)
-    if value < 1:
-        raise InvalidValue("`n` must be 1.", param="n")
-    if value > 1:
-        raise UnsupportedValue("`n` must be 1: this gateway gives one choice.", param="n")
+    if value != 1:
+        raise InvalidValue("`n` must be 1: this gateway gives one choice.", param="n")
 
 
 def _messages(fields: Mapping[str, Any], limits: Limits) -> tuple[Message, ...]:
