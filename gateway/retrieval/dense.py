@@ -7,8 +7,12 @@ is set to. With a higher one, whoever opens the store builds the graph again fro
 kill has more moments to hit.
 """
 
-from collections.abc import Sequence
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import chromadb
 import numpy as np
@@ -41,9 +45,9 @@ def name_of(version: Version) -> str:
 class Dense:
     """A version's vectors, opened for reading."""
 
-    def __init__(self, store: Client, collection: Collection) -> None:
-        self._store = store
+    def __init__(self, collection: Collection, lent: ExitStack) -> None:
         self._collection = collection
+        self._lent = lent
 
     def search(self, vectors: Vectors, count: int) -> list[list[tuple[int, float]]]:
         """For each vector the nearest rows, nearest first, with their cosines."""
@@ -56,7 +60,7 @@ class Dense:
 
     def close(self) -> None:
         """Let go of the store."""
-        self._store.close()
+        self._lent.close()
 
 
 def write(path: Path, version: Version, passages: Sequence[Passage], vectors: Vectors) -> None:
@@ -86,17 +90,27 @@ def write(path: Path, version: Version, passages: Sequence[Passage], vectors: Ve
 def load(path: Path, version: Version) -> Dense:
     """A version's store.
     Raises KnowledgeError where it is not what the version says; a damaged one may kill."""
-    store = client(path)
-    try:
-        collection = store.get_collection(name_of(version), embedding_function=None)
-    except ChromaError as error:
-        store.close()
-        raise KnowledgeError(f"{path}: cannot be opened: {error}") from error
-    made = collection.metadata or {}
-    if (made.get("model"), made.get("dimension")) != (version.model, version.dimension):
-        store.close()
-        raise KnowledgeError(f"{path}: was made with {made}, its version says {version.model}")
-    return Dense(store, collection)
+    with ExitStack() as stack:
+        try:
+            store = client(stack.enter_context(_writable(path)))
+            stack.callback(store.close)
+            collection = store.get_collection(name_of(version), embedding_function=None)
+        except (ChromaError, OSError) as error:
+            raise KnowledgeError(f"{path}: cannot be opened: {error}") from error
+        made = collection.metadata or {}
+        if (made.get("model"), made.get("dimension")) != (version.model, version.dimension):
+            raise KnowledgeError(f"{path}: was made with {made}, its version says {version.model}")
+        return Dense(collection, stack.pop_all())
+
+
+@contextmanager
+def _writable(path: Path) -> Iterator[Path]:
+    """The directory; on a read-only disk a copy of it, since Chroma writes to SQLite files that it only reads."""
+    if os.access(path, os.W_OK):
+        yield path
+        return
+    with TemporaryDirectory(prefix="gateway-knowledge-") as place:
+        yield Path(shutil.copytree(path, Path(place) / "chroma", copy_function=shutil.copyfile))
 
 
 def unreachable(dense: Dense, vectors: Vectors) -> list[int]:
