@@ -27,6 +27,7 @@ from gateway.types import Agent, Ask, Complete, Message, Retrieve, Retrieved
 from gateway.upstream import extractive, local, probe
 from gateway.upstream.candidate import Candidate, Plan
 from gateway.upstream.completing import completing
+from gateway.upstream.continuing import continued
 from gateway.upstream.hedging import Hedging
 from gateway.upstream.silence import Silence
 from gateway.upstream.target import asking, session, warmed
@@ -191,7 +192,7 @@ class Upstreams:
         plans = {name: self._plan(name, route, rule, asks) for name, route in routes.items()}
         self.targets.keep(plans)
         self.asks, self.plans = asks, plans
-        return completing(plans, clock=self.targets.clock)
+        return completing(plans, clock=self.targets.clock, continued=continued)
 
     async def warm(self) -> None:
         """Have a kept connection to each target, so that the first turn does not pay for it. Never raises.
