@@ -5,7 +5,6 @@ import contextlib
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,7 @@ from typing import Any
 
 import uvicorn
 
-from gateway.http.protocol import Wire
+from gateway.http.protocol import Wire, listening
 
 ROOT = Path(__file__).resolve().parents[1]
 WORDS = 4000
@@ -27,18 +26,18 @@ SERVING = re.compile(r"serving on (http://\S+)")
 
 
 @contextlib.asynccontextmanager
-async def serve(app: Any, *, grace: int = 5) -> AsyncIterator[str]:
+async def serve(app: Any, *, grace: int = 5, port: int = 0) -> AsyncIterator[str]:
     """Serve an ASGI application with uvicorn in this loop; its URL, without a slash at the end.
 
     Leaving ends it as SIGTERM does: what runs may finish within `grace` seconds, then the lifespan ends.
     """
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", 0))
+    with listening() as listener:
+        listener.bind(("127.0.0.1", port))
         config = uvicorn.Config(
             app,
             http=Wire,
             proxy_headers=False,
+            server_header=False,
             ws="none",
             lifespan="on",
             log_config=None,

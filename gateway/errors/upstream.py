@@ -58,19 +58,16 @@ class UpstreamProtocolError(UpstreamError):
 
 
 class UpstreamEmpty(UpstreamError):
-    """The target finished without a word; `finish_reason` is what it called its ending."""
+    """The target finished without a word."""
 
     code = "empty_answer"
 
     def __init__(
-        self,
-        message: str,
-        *,
-        finish_reason: Literal["stop", "length", "tool_calls", "content_filter"] = "stop",
-        retry_after: float | None = None,
+        self, message: str, *, finish_reason: Literal["stop", "length", "tool_calls", "content_filter"] = "stop"
     ) -> None:
-        super().__init__(message, retry_after=retry_after)
+        super().__init__(message)
         self.finish_reason = finish_reason
+        """How it finished: the apology in its place ends the same way."""
 
 
 class UpstreamLimited(UpstreamError):

@@ -83,7 +83,7 @@ class Target:
     between_chunks: float = 5.0
     total: float = 60.0
     retries: int = 1
-    """Further tries before another target is asked: only where nothing was answered and little time was lost."""
+    """Further tries, when no other target is left to ask: only where it failed at once (refused, reset, 5xx, empty)."""
     weight: int = 1
     """Its share of the requests, where the route's strategy is `weighted`."""
     continues: bool = False
@@ -115,7 +115,7 @@ class Breaker:
     failures: int = 3
     """In a row."""
     open_for: float = 1.0
-    """Until it is tried again; doubled each time it fails then."""
+    """Until it is probed; doubled each time that fails."""
     longest: float = 5.0
 
 

@@ -22,7 +22,8 @@ State: TypeAlias = Literal["closed", "open", "half-open"]
 COOLEST = 60.0
 """Seconds that a `Retry-After` is obeyed at most."""
 IDLE = 60.0
-"""Seconds between two probes of a target that nobody has wanted since the last one."""
+"""Seconds between two probes of a target that nobody has wanted for UNWANTED seconds."""
+UNWANTED = 600.0
 
 
 def _nothing() -> None:
@@ -48,13 +49,14 @@ class Breaker:
         "_probed",
         "_since",
         "_wait",
+        "_wanted",
         "clock",
         "error",
+        "limit",
         "opened",
         "publish",
         "rule",
         "state",
-        "wanted",
     )
 
     def __init__(
@@ -72,14 +74,15 @@ class Breaker:
         self.state: State = "closed"
         self.error: UpstreamError | None = None
         """Its last failure."""
-        self.wanted = False
-        """Somebody was sent elsewhere since the last probe."""
+        self.limit: UpstreamError | None = None
+        """What named the last time (`Retry-After`)."""
         self._failures = 0  # in a row, before the first token
         self._breaks = 0  # in a row, after it
         self._closed = -math.inf  # when it was closed last: what began before says nothing new
         self._since = -math.inf  # when it was opened last
         self._probed = -math.inf  # the last probe's end, or the opening
         self._wait = 0.0  # from there to the next probe
+        self._wanted = -math.inf  # when somebody was sent elsewhere last
         self._cooled = 0.0  # when a Retry-After ends
 
     def admits(self) -> bool:
@@ -89,8 +92,10 @@ class Breaker:
         if self.cools:
             return False
         self._cooled = 0.0
-        self.wanted = True
-        return self.state == "closed"
+        if self.state == "closed":
+            return True
+        self._wanted = self.clock()
+        return False
 
     @property
     def cools(self) -> float:
@@ -107,7 +112,7 @@ class Breaker:
     @property
     def due(self) -> float:
         """When it is to be probed."""
-        wait = self._wait if self.wanted else max(self._wait, IDLE)
+        wait = self._wait if self.clock() - self._wanted < UNWANTED else max(self._wait, IDLE)
         return max(self._probed + wait, self._cooled)
 
     def failed(self, error: UpstreamError, began: float) -> None:
@@ -140,7 +145,7 @@ class Breaker:
 
     def cool(self, seconds: float, error: UpstreamError) -> None:
         """It named a time (`Retry-After`)."""
-        self.error = error
+        self.error = self.limit = error
         seconds = min(seconds, COOLEST)
         self._cooled = max(self._cooled, self.clock() + seconds)
         if seconds:
@@ -160,7 +165,6 @@ class Breaker:
     def probe(self) -> None:
         """Its probe begins."""
         self.state = "half-open"
-        self.wanted = False
 
     def probed(self, error: UpstreamError | None) -> None:
         """How its probe ended. A turn that was answered meanwhile has the last word."""
@@ -182,8 +186,7 @@ class Breaker:
 
     def _opens(self, now: float, wait: float) -> None:
         self.state = "open"
-        self.wanted = True
-        self._since = self._probed = now
+        self._since = self._probed = self._wanted = now
         self._wait = wait
         self.opened()
 

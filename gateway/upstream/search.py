@@ -173,6 +173,6 @@ def telling(failed: Sequence[UpstreamError]) -> UpstreamError:
 def _left_out(candidate: Candidate) -> UpstreamError:
     """Why a target is not even asked: it named a time, or it does not answer."""
     breaker = candidate.health.breaker
-    if breaker.error is not None and (seconds := breaker.cools):
-        return type(breaker.error)(breaker.error.message, retry_after=seconds)
+    if isinstance(breaker.limit, UpstreamLimited | UpstreamUnavailable) and (seconds := breaker.cools):
+        return type(breaker.limit)(breaker.limit.message, retry_after=seconds)
     return UpstreamTimeout("The upstream has not answered lately, and is asked again in the background.")
