@@ -22,7 +22,7 @@ def fed(
     sse-starlette's own end of feeds is switched off: it looks for uvicorn's signal handlers, which are not in place
     here, and remembers for the whole process that it has seen an end.
     """
-    AppStatus.disable_automatic_graceful_drain()
+    AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]  # sse-starlette does not say
 
     async def events() -> AsyncIterator[ServerSentEvent]:
         last: IngestJob | None = None
