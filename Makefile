@@ -53,7 +53,7 @@ run: setup $(if $(LLM)$(GGUF),$(STAMPS)/llm)  ## Install, ingest, serve (PORT=80
 	@exec $(BIN)/gateway serve $(SERVE)
 
 .PHONY: test
-test: setup-dev  ## Unit, contract and documentation tests
+test: setup-dev  ## Unit, contract, fault and documentation tests
 	$(BIN)/python -m pytest -q
 
 .PHONY: e2e
@@ -77,6 +77,18 @@ contract-js: setup-dev  ## Read the stream with openai-node and the AI SDK (need
 .PHONY: bench
 bench: setup-dev  ## Beside nginx and a plain wrapper (5 minutes; QUICK=1: one)
 	$(BIN)/python -m tests.bench $(if $(QUICK),--quick)
+
+.PHONY: failover
+failover: setup-dev  ## What a failing first target costs its caller (COUNT=50)
+	$(BIN)/python -m tests.bench.failover --count $(or $(COUNT),50)
+
+.PHONY: hangup
+hangup: setup-dev  ## How soon a hang-up reaches the upstream (COUNT=100)
+	$(BIN)/python -m tests.bench.hangup --count $(or $(COUNT),100)
+
+.PHONY: soak
+soak: setup-dev  ## 50 callers, things that die, memory by the minute (MINUTES=10)
+	$(BIN)/python -m tests.load.soak --minutes $(or $(MINUTES),10)
 
 .PHONY: eval
 eval: setup  ## Ask the golden questions and count what was found and said

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from gateway import clients, observe
+from gateway import administration, clients, observe
 from gateway.drain import Drain
 from gateway.errors import GatewayError
 from gateway.http.capability import Capabilities
@@ -24,6 +24,7 @@ from gateway.reloading import Current, Found
 from gateway.settings import Read, Settings
 from gateway.store import Store
 from gateway.types import Agent, Retrieve
+from gateway.types.administration import Administration
 from gateway.watching import Sources, followed
 
 __all__ = ["Drain", "create_app"]
@@ -39,12 +40,14 @@ def create_app(
     retrieve: Retrieve | None = None,
     access: Access | None = None,
     sources: Sources | None = None,
+    administered: Administration | None = None,
 ) -> Starlette:
     """Return the ASGI application. Nothing is opened before its lifespan begins.
 
     `retrieve` searches in place of the knowledge that the settings name; `access` says who may call, and how much, in
     place of the store. `sources` are followed: where their files change, or a reload is asked for, what they say is
-    served. Without them a reload reads the agent files only.
+    served. Without them a reload reads the agent files only. `administered` stands behind the admin API in place of
+    what is opened.
     """
     drain = drain or Drain()
     middleware = [Middleware(Identified), Middleware(Caught)]
@@ -61,7 +64,7 @@ def create_app(
         routes=routes(),
         middleware=middleware,
         exception_handlers={GatewayError: on_gateway_error, HTTPException: on_http_exception},
-        lifespan=_lifespan(settings, agents, drain, Given(retrieve, access, sources)),
+        lifespan=_lifespan(settings, agents, drain, Given(retrieve, access, sources, administered)),
     )
 
 
@@ -71,6 +74,7 @@ class Given(NamedTuple):
     retrieve: Retrieve | None
     access: Access | None
     sources: Sources | None
+    administered: Administration | None
 
 
 def _lifespan(
@@ -98,8 +102,12 @@ def _lifespan(
                 _reader(settings, given.sources),
                 drain.endable,
             )
+            await current.warm()
             if given.sources is not None:
                 await stack.enter_async_context(_beside(followed(settings, given.sources, current.reload)))
+            administered = given.administered
+            if administered is None:
+                administered = await stack.enter_async_context(administration.opened(current))
             yield State(
                 settings=settings,
                 brain=current.brain,
@@ -107,6 +115,7 @@ def _lifespan(
                 missing=opened.missing,
                 draining=lambda: drain.begun,
                 reload=current.reload,
+                administration=administered,
                 started=int(time.time()),
                 access=given.access or _access(opened.store, current),
                 load=load,

@@ -1,7 +1,7 @@
 """What a start needs and a turn will need, looked at before: each thing with what is wrong and what to do about it.
 
 A *fault* is something that keeps the gateway from starting or from answering as it was told to; a *warning* costs less.
-Looks run side by side and are bounded: one that takes too long says so.
+Looks run side by side, and one that takes too long says so.
 """
 
 import asyncio
@@ -9,7 +9,6 @@ import errno
 import os
 import shutil
 import socket
-import stat
 import tempfile
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,16 +18,20 @@ from typing import Literal
 import aiohttp
 
 from gateway import clients
+from gateway import store as stores
 from gateway.errors import ConfigurationError, Fault, KnowledgeError
 from gateway.retrieval import embed, ingest, retriever, trial, versions
 from gateway.settings import Read, Settings, Target
+from gateway.store import embedded, secret
 from gateway.types import Agent
 from gateway.upstream import probe
 
 BOUND = 3.0
-"""Seconds for every look together."""
+"""Seconds for every look together, but for the next one."""
+TRIAL = 30.0
+"""Seconds to look every passage of a version up that was not tried since it changed: in a child, since that may die."""
 PATIENCE = 2.0
-"""Seconds for one answer over a network, or of one child process."""
+"""Seconds for one answer over a network."""
 ROOM = 200 * 1024 * 1024
 """Bytes: a new version of a middling collection, beside the current one."""
 
@@ -61,6 +64,7 @@ async def findings(read: Read) -> list[Finding]:
         found = [Finding("ok", "settings", f"{counted(agents, 'agent')}, {counted(settings.routes, 'route')}")]
     looks: dict[str, Awaitable[Sequence[Finding]]] = {
         "targets": targets(settings),
+        "store": store(settings),
         "knowledge": knowledge(settings, agents),
         "var": asyncio.to_thread(var, settings),
         "port": port(settings),
@@ -82,11 +86,12 @@ async def remarks(settings: Settings, agents: Mapping[str, Agent]) -> Sequence[F
 
 
 async def _bounded(what: str, look: Awaitable[Sequence[Finding]]) -> Sequence[Finding]:
+    bound = BOUND + TRIAL if what == "knowledge" else BOUND
     try:
-        async with asyncio.timeout(BOUND):
+        async with asyncio.timeout(bound):
             return await look
     except TimeoutError:
-        return [Finding("warning", what, f"could not be looked at within {BOUND:g} seconds")]
+        return [Finding("warning", what, f"could not be looked at within {bound:g} seconds")]
 
 
 def place(fault: Fault) -> str:
@@ -139,6 +144,25 @@ async def _problem(route: str, index: int, target: Target) -> tuple[str, str]:
     return problem, f"start {target.url}, or correct {here}.url"
 
 
+async def store(settings: Settings) -> Sequence[Finding]:
+    """Whether REDIS_URL can be reached, or a store of the gateway's own can be started. Without one answers go on."""
+    if not settings.redis_url:
+        try:
+            embedded.binary()
+        except embedded.NoServer as error:
+            return [Finding("warning", "store", error.message, "set REDIS_URL; limits are counted by each process")]
+        return [Finding("ok", "store", f"the gateway's own, in {settings.var / 'store'}")]
+    try:
+        async with stores.opened(settings) as opened:
+            if await opened.reached(PATIENCE):
+                return [Finding("ok", "store", "REDIS_URL answers and takes writes")]
+    except ConfigurationError as error:
+        return [Finding("fault", "store", fault.problem, place(fault)) for fault in error.faults]
+    return [
+        Finding("fault", "store", "REDIS_URL does not answer, or takes no writes", "start it, or correct REDIS_URL")
+    ]
+
+
 async def knowledge(settings: Settings, agents: Mapping[str, Agent]) -> Sequence[Finding]:
     """Each collection that an agent uses, and the model that searches it."""
     names = clients.languages(agents)
@@ -165,7 +189,7 @@ def _collection(settings: Settings, name: str) -> Finding:
     shelf = versions.shelf(settings.var, name)
     current = shelf.current()
     try:
-        if current and (problem := trial.fault(shelf.path / current, timeout=PATIENCE)):
+        if current and (problem := trial.fault(shelf.path / current, timeout=TRIAL)):
             rest = shelf.candidates()[1:]
             served = f"; the version before it, {rest[0]}, is served" if rest else ""
             return Finding("warning" if rest else "fault", what, f"version {current}: {problem}{served}", remedy)
@@ -194,7 +218,8 @@ def fresh(settings: Settings, collections: Iterable[str]) -> Sequence[Finding]:
             continue  # there is none, and others say so
         if version.fingerprint != versions.fingerprint(files, settings.knowledge.passage_characters):
             changed = {path for path in {*files, *version.files} if files.get(path) != version.files.get(path)}
-            says = f"{len(changed)} files differ from what is served" if changed else "made with other settings"
+            differ = "file differs" if len(changed) == 1 else "files differ"
+            says = f"{len(changed)} {differ} from what is served" if changed else "made with other settings"
             found.append(Finding("warning", f"knowledge {name}", says, f"gateway ingest {name}"))
     return found
 
@@ -214,9 +239,11 @@ def var(settings: Settings) -> Sequence[Finding]:
         return [Finding("warning", what, f"cannot be written to ({error.strerror})", remedy)]
     if free < ROOM:
         found.append(Finding("warning", what, f"has {free // 2**20} MB left", "make room: an ingest may fail"))
-    secret = path / "secret"
-    if secret.is_file() and secret.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        found.append(Finding("fault", str(secret), "others can read it", f"chmod 600 {secret}"))
+    if not settings.secret and (path / "secret").exists():
+        try:
+            secret.found(settings)
+        except ConfigurationError as error:
+            found += [Finding("fault", place(fault), said(fault)) for fault in error.faults]
     return found or [Finding("ok", what, f"writable, {free // 2**20} MB left")]
 
 

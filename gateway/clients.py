@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -27,6 +27,7 @@ from gateway.types import Agent, Ask, Complete, Message, Retrieve, Retrieved
 from gateway.upstream import extractive, local, probe
 from gateway.upstream.candidate import Candidate, Plan
 from gateway.upstream.completing import completing
+from gateway.upstream.continuing import continued
 from gateway.upstream.hedging import Hedging
 from gateway.upstream.silence import Silence
 from gateway.upstream.target import asking, session, warmed
@@ -46,6 +47,8 @@ class Clients(NamedTuple):
     """Break every running upstream stream off, for this reason."""
     routed: Callable[[Mapping[str, Route], Breaker], Awaitable[Complete]]
     """Open other routes; what runs goes on with its own. Raises GatewayError where a local model cannot run."""
+    warm: Callable[[], Coroutine[None, None, None]]
+    """Have a kept connection to each target. Never raises; two seconds at most."""
     knowledge: retriever.Retriever
     store: Store
 
@@ -136,6 +139,7 @@ async def opened(
             missing=lambda: [*store.missing, *searches.missing, *upstreams.missing()],
             end_streams=upstreams.end_streams,
             routed=upstreams.routed,
+            warm=upstreams.warm,
             knowledge=searches,
             store=store,
         )
@@ -188,7 +192,7 @@ class Upstreams:
         plans = {name: self._plan(name, route, rule, asks) for name, route in routes.items()}
         self.targets.keep(plans)
         self.asks, self.plans = asks, plans
-        return completing(plans, clock=self.targets.clock)
+        return completing(plans, clock=self.targets.clock, continued=continued)
 
     async def warm(self) -> None:
         """Have a kept connection to each target, so that the first turn does not pay for it. Never raises.

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from gateway import clients
 from gateway.chat.answer import Brain
+from gateway.chat.rehearsal import rehearsed
 from gateway.errors import ConfigurationError, Fault, GatewayError
 from gateway.errors.redaction import Redact, redacting
 from gateway.settings import Settings, withheld
@@ -22,6 +23,9 @@ from gateway.types import Agent, Complete
 from gateway.types.administration import Reloaded
 
 logger = logging.getLogger("gateway")
+
+PATIENCE = 0.3
+"""Seconds that a start waits for connections to targets that do not accept them at once."""
 
 T = TypeVar("T")
 Found = tuple[Settings, Mapping[str, Agent]]
@@ -59,6 +63,7 @@ class Current:
     _turnstile: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     _redact: Redact = field(init=False)
+    _connecting: asyncio.Task[None] = field(init=False)
 
     def __post_init__(self) -> None:
         self._bind()
@@ -67,6 +72,15 @@ class Current:
         """Make what is served of the settings and agents: one assignment is the moment from which on a turn has it."""
         self._redact = redacting([*withheld(self.settings), self.opened.store.secret])
         self._brain = bound(self.settings, self.agents, self.opened, self.complete)
+
+    async def warm(self) -> None:
+        """Have the first turn pay for nothing that the tenth does not. Never raises."""
+        self._connecting = asyncio.create_task(self.opened.warm())
+        try:
+            await rehearsed(self._brain)
+        except Exception:  # such a turn fails for its caller too, who is told
+            logger.warning("the rehearsal of a turn failed", exc_info=True)
+        await asyncio.wait({self._connecting}, timeout=PATIENCE)  # one that takes longer goes on
 
     def brain(self) -> Brain:
         """The brain of now."""
@@ -102,6 +116,7 @@ class Current:
         if changed:
             self.settings, self.agents, self.complete = settings, agents, complete
             self._bind()
+            await self.warm()
         if set(before) - set(after):
             await self.opened.knowledge.reload(after)
         changed += [f"knowledge {name}" for name in _differing(served, self._served(after))]

@@ -1,24 +1,22 @@
 """One turn, told in order: who answers, what was said, what to look up, what to ask, and what goes out."""
 
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import NamedTuple
 
-from gateway.chat import history, lines, query, stream
+from gateway.chat import endings, fillers, history, lines, query, stream
 from gateway.chat import prompt as prompts
 from gateway.chat.addressee import addressee
+from gateway.chat.opening import Answer, filled
 from gateway.chat.request import ChatRequest
 from gateway.errors import InvalidValue, RequestError
 from gateway.settings import Limits
 from gateway.types import (
     Agent,
-    Chunks,
     Complete,
     Message,
     OnFailure,
-    Passage,
     Prompt,
     Retrieve,
     Retrieved,
@@ -44,15 +42,8 @@ class Brain:
     """Seconds; monotonic."""
 
 
-class Answer(NamedTuple):
-    """A turn whose first words are there."""
-
-    chunks: Chunks
-    streamed: bool
-    """Whether the caller gets a stream."""
-    sources: Sequence[Passage]
-    aclose: Callable[[], Awaitable[None]]
-    """Close the upstream, whether or not `chunks` was begun."""
+AT_ONCE = 0.05
+"""Seconds that an answer always has before a filler, however late the request itself came in."""
 
 
 async def answer(request: ChatRequest, path_agent: str, turn: Turn, brain: Brain) -> Answer:
@@ -78,13 +69,33 @@ async def answer(request: ChatRequest, path_agent: str, turn: Turn, brain: Brain
             raise InvalidValue("`messages` is empty.", param="messages")
         prompt = prompts.passthrough(request, who.model)
         plain: tuple[Stage, ...] = (stream.finished, stream.single_calls)
-        return await _opened(prompt, plain, turn, brain, streamed=request.stream is True)
+        return _recorded(await _opened(prompt, plain, turn, brain, streamed=request.stream is True), turn, brain)
 
     agent = who.agent
     streamed = agent.stream if request.stream is None else request.stream
-    said = history.repaired(request.messages, characters=brain.limits.history_characters)
+    messages = fillers.removed(request.messages, agent.fillers) if agent.fillers else request.messages
+    said = history.repaired(messages, characters=brain.limits.history_characters)
     if _begins(said):
-        return _greeting(agent, request.messages, stream.recorded(turn, brain.clock), streamed)
+        return _recorded(_greeting(agent, request.messages, streamed), turn, brain)
+    opening = _asked(agent, request, said, turn, brain, streamed=streamed)
+    if not (streamed and agent.fillers):
+        return _recorded(await opening, turn, brain)
+    after = max(AT_ONCE, agent.filler_after_ms / 1000 - (brain.clock() - turn.began))
+    opened = await filled(opening, fillers.chosen(agent.fillers, request.messages), after, turn)
+    if turn.filler and (apology := _apology(agent, turn.route, brain)):
+        # Even the caller's own fault has no status any more.
+        opened = opened._replace(chunks=endings.recovered(apology, turn)(opened.chunks))
+    return _recorded(opened, turn, brain)
+
+
+def _recorded(answered: Answer, turn: Turn, brain: Brain) -> Answer:
+    return answered._replace(chunks=stream.recorded(turn, brain.clock)(answered.chunks))
+
+
+async def _asked(
+    agent: Agent, request: ChatRequest, said: history.History, turn: Turn, brain: Brain, *, streamed: bool
+) -> Answer:
+    """Look up what there is to look up, and open the agent's answer."""
     looked_up = Retrieved()
     if agent.collections and (wanted := query.of(said, [agent.name])):
         turn.phase = "retrieve"
@@ -101,7 +112,6 @@ async def _opened(prompt: Prompt, stages: Sequence[Stage], turn: Turn, brain: Br
     turn.phase = "open"
     apology = _apology(prompt.agent, turn.route, brain)
     counted = stream.estimated(sum(len(str(message.get("content") or "")) for message in prompt.messages))
-    record = stream.recorded(turn, brain.clock)
     began = brain.clock()
     try:
         opened = await brain.complete(turn.route, prompt, turn.attempts.append)
@@ -112,14 +122,12 @@ async def _opened(prompt: Prompt, stages: Sequence[Stage], turn: Turn, brain: Br
         error = stream.understood(caught, turn.id)
         if not apology:
             raise error from caught
-        turn.outcome, turn.code = "incomplete_spoken", error.code
-        chunks = stream.folded(stream.apologised(apology, error), (counted, record))
-        return Answer(chunks, streamed, (), _nothing)
+        return Answer(counted(endings.excused(apology, error, turn)), streamed, (), _nothing)
     turn.timings["upstream"] = (brain.clock() - began) * 1000
     turn.phase, turn.target = "stream", opened.target
-    recovered = [stream.recovered(apology, turn)] if apology else []
+    recovered = [endings.recovered(apology, turn)] if apology else []
     sourced = [stream.sourced(prompt.passages)] if prompt.agent else []
-    chunks = stream.folded(opened.chunks, (*stages, *recovered, *sourced, counted, record))
+    chunks = stream.folded(opened.chunks, (*stages, *recovered, *sourced, counted))
     return Answer(chunks, streamed, prompt.passages, opened.aclose)
 
 
@@ -137,13 +145,12 @@ def _begins(said: history.History) -> bool:
     return not said.context and not history.spoken(said.messages[said.last]).strip()
 
 
-def _greeting(agent: Agent, messages: Sequence[Message], record: Stage, streamed: bool) -> Answer:
+def _greeting(agent: Agent, messages: Sequence[Message], streamed: bool) -> Answer:
     """Nobody has asked anything yet: the conversation begins, with the agent's first message."""
     if not agent.first_message:
         what = "holds no message of a user" if messages else "is empty"
         raise InvalidValue(f"`messages` {what}, and the agent has no first message.", param="messages")
-    chunks = stream.folded(stream.line(agent.first_message), (stream.estimated(0), record))
-    return Answer(chunks, streamed, (), _nothing)
+    return Answer(stream.estimated(0)(stream.line(agent.first_message)), streamed, (), _nothing)
 
 
 async def _nothing() -> None:

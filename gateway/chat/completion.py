@@ -31,7 +31,7 @@ async def folded(chunks: Chunks, stamp: Stamp) -> dict[str, Any]:
                 counted = chunk
     text = "".join(texts)
     message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None, **said}
-    if calls:
+    if calls and not extension.get("incomplete"):  # half a call is none
         message |= {"content": text or None, "tool_calls": [calls[index] for index in sorted(calls)]}
     choice = {
         "index": 0,

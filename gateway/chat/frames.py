@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from gateway.errors import GatewayError
+from gateway.errors.redaction import Redact, enveloped, redacted
 from gateway.types import Chunk, Chunks
 
 DONE = b"data: [DONE]\n\n"
@@ -30,16 +31,18 @@ class Stamp(NamedTuple):
     """What the caller asked for."""
 
 
-def error_event(error: GatewayError) -> bytes:
+def error_event(error: GatewayError, redact: Redact = redacted) -> bytes:
     """The event that makes every OpenAI client raise: an error cannot be a status once the answer has begun."""
-    return b"data: " + orjson.dumps(error.envelope) + b"\n\n"
+    return b"data: " + orjson.dumps(enveloped(error, redact)) + b"\n\n"
 
 
-async def frames(chunks: Chunks, stamp: Stamp, *, usage: bool) -> AsyncGenerator[bytes, None]:
+async def frames(
+    chunks: Chunks, stamp: Stamp, *, usage: bool, redact: Redact = redacted
+) -> AsyncGenerator[bytes, None]:
     """Yield what goes out: events read together are written together, none is split or held back.
 
     With `usage`, one more event behind the finish carries it and all others say `"usage": null`. The stream ends in
-    `[DONE]`, always, and before that in a finish or an error.
+    `[DONE]`, always, and before that in a finish or an error, which goes through `redact`.
     """
     write = _written(stamp, usage=usage)
     counted = Chunk()
@@ -57,7 +60,7 @@ async def frames(chunks: Chunks, stamp: Stamp, *, usage: bool) -> AsyncGenerator
         if usage:
             pending.append(_usage(stamp, counted))
     except GatewayError as error:
-        pending.append(error_event(error))
+        pending.append(error_event(error, redact))
     pending.append(DONE)
     yield b"".join(pending)
 

@@ -23,7 +23,7 @@ LONGEST = 40
 """Words of small talk at most (characters, where a script has no spaces)."""
 # Han and kana are read by the character: they are written without spaces.
 _CHARACTER = r"\u3005\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_WORD = re.compile(rf"[{_CHARACTER}]|[^\W_{_CHARACTER}]+")
+WORD = re.compile(rf"[{_CHARACTER}]|[^\W_{_CHARACTER}]+")
 # Apostrophes go, and Turkish's dotless i is an i.
 _QUIET = str.maketrans({"'": "", "\u2019": "", "\u02bc": "", "\u0131": "i"})
 _LAUGHTER = re.compile(
@@ -81,7 +81,7 @@ def _words(text: str) -> Words:
     """Words in small letters without accents; characters where a script has no spaces."""
     if len(text) > 400:  # no small talk is so long: nothing is gained by reading it
         text = text[:400] + " " + "x " * (LONGEST + 1)
-    return tuple(_WORD.findall(_plain(text)))
+    return tuple(WORD.findall(_plain(text)))
 
 
 def _plain(text: str) -> str:
@@ -94,7 +94,7 @@ def _phrases(*kinds: Mapping[str, str]) -> Mapping[str, frozenset[Words]]:
     found: dict[str, set[Words]] = {}
     for kind in kinds:
         for phrase in ",".join(kind.values()).split(","):
-            words = tuple(_WORD.findall(_plain(phrase)))
+            words = tuple(WORD.findall(_plain(phrase)))
             found.setdefault(words[0], set()).add(words)
     return {first: frozenset(phrases) for first, phrases in found.items()}
 
@@ -109,7 +109,7 @@ _SMALL_TALK = _phrases(GREETING, WELLBEING, THANKS, ANSWER, REPEAT, FILLER)
 
 @lru_cache(maxsize=256)
 def _name_words(name: str) -> Words:
-    return tuple(_WORD.findall(_plain(name)))
+    return tuple(WORD.findall(_plain(name)))
 
 
 def _called(names: Collection[str]) -> frozenset[Words]:

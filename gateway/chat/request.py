@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 
 from gateway.chat.parameters import boolean, noun, parameters
-from gateway.errors import InvalidJSON, InvalidType, InvalidValue, MissingParameter, UnsupportedValue
+from gateway.errors import InvalidJSON, InvalidType, InvalidValue, MissingParameter
 from gateway.settings import Limits
 from gateway.types import Message
 
@@ -49,7 +49,7 @@ def parse(body: bytes, limits: Limits) -> ChatRequest:
     The messages are the caller's own but for misspelt roles and NULs: a bare route passes them on, and
     `history.py` repairs them for an agent. An empty list is allowed here: an agent can answer it.
     """
-    fields = _object(body)
+    fields = json_object(body)
     _one_choice(fields.get("n"))
     options = fields.get("stream_options")
     if options is not None and not isinstance(options, dict):
@@ -65,14 +65,14 @@ def parse(body: bytes, limits: Limits) -> ChatRequest:
     )
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def json_object(body: bytes) -> dict[str, Any]:
     """The body's JSON object. orjson is strict in all but duplicate keys, of which it keeps the last.
 
     It writes no deeper than 254 levels, and what cannot be written cannot be passed on either.
     """
     text = body.removeprefix(_BOM)
     if not text.strip():
-        raise InvalidJSON("The body is empty; send a JSON object with `messages`.")
+        raise InvalidJSON("The body is empty; send a JSON object.")
     try:
         fields = orjson.loads(text)
         if b"\\u0000" in text:
@@ -118,10 +118,8 @@ def _one_choice(value: object) -> None:
         return
     if isinstance(value, bool) or not isinstance(value, int):
         raise _wrong("n", "a whole number", value)
-    if value < 1:
-        raise InvalidValue("`n` must be 1.", param="n")
-    if value > 1:
-        raise UnsupportedValue("`n` must be 1: this gateway gives one choice.", param="n")
+    if value != 1:
+        raise InvalidValue("`n` must be 1: this gateway gives one choice.", param="n")
 
 
 def _messages(fields: Mapping[str, Any], limits: Limits) -> tuple[Message, ...]:

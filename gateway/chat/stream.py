@@ -1,20 +1,24 @@
 """The stages: functions from a stream of chunks to a stream of chunks, folded over the upstream's.
 
 Every stage closes its source, so that closing the outermost closes the upstream call at once. None holds a chunk back,
-none has a queue, and none swallows a chunk (`types.Chunk`).
+none has a queue, and none swallows a chunk (`types.Chunk`). How an answer ends that failed: `endings.py`.
 """
 
+import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
 
-from gateway.errors import GatewayError, UpstreamTruncated
+from gateway.errors import GatewayError, RequestError, UpstreamEmpty, UpstreamTruncated
 from gateway.types import Chunk, Chunks, Passage, Stage, Turn
 
 logger = logging.getLogger("gateway.turn")
+
+_CALLED = ("tool_calls", "stop")
+"""The finishes of an answer that is a tool call."""
 
 
 def folded(chunks: Chunks, stages: Iterable[Stage]) -> Chunks:
@@ -35,19 +39,15 @@ async def finished(chunks: Chunks) -> Chunks:
 
     What follows a finish is usage or nothing, so a failure there changes no answer and is left out.
     """
-    called = ended = False
+    ended = False
     try:
         async with aclosing(chunks):
             async for chunk in chunks:
                 if ended:
                     yield Chunk(usage=chunk.usage, more=chunk.more)
                     continue
-                called = called or (chunk.delta is not None and "tool_calls" in chunk.delta)
                 if chunk.finish_reason is not None:
                     ended = True
-                    if called and chunk.finish_reason == "stop":
-                        # Callers drop a tool call that did not end with its own reason.
-                        chunk.finish_reason = "tool_calls"
                 yield chunk
     except GatewayError:
         if not ended:
@@ -57,76 +57,82 @@ async def finished(chunks: Chunks) -> Chunks:
 
 
 async def single_calls(chunks: Chunks) -> Chunks:
-    """At most one tool call in a delta, `index` and `type` as OpenAI has them: some callers read only the first."""
-    indexes: dict[Any, int] = {}
+    """At most one tool call in a delta, `index` and `type` as OpenAI has them: some callers read only the first.
+
+    Calls that end in `stop` end in `tool_calls`, without which callers drop them; raise UpstreamTruncated where one of
+    them is half a call, so that nobody takes it for a whole one.
+    """
+    calls: dict[Any, _Call] = {}
     async with aclosing(chunks):
         async for chunk in chunks:
-            calls = chunk.delta.get("tool_calls") if chunk.delta else None
-            if not calls:
-                yield chunk
-                continue
-            assert chunk.delta is not None
-            for number, call in enumerate(calls):
-                whole = number == len(calls) - 1
-                delta = {**chunk.delta, "tool_calls": [_call(call, indexes)]}
-                if whole:
-                    yield replace(chunk, delta=delta)
-                else:
-                    yield Chunk(delta=delta, more=True)
+            given = chunk.delta.get("tool_calls") if chunk.delta else None
+            if given:
+                for fragment in given[:-1]:
+                    yield Chunk(delta={**(chunk.delta or {}), "tool_calls": [_fragment(fragment, calls)]}, more=True)
+                chunk.delta = {**(chunk.delta or {}), "tool_calls": [_fragment(given[-1], calls)]}
+            if calls and chunk.finish_reason == "stop":
+                if not all(call.whole for call in calls.values()):
+                    raise UpstreamTruncated("The upstream's answer ended in the middle of a tool call.")
+                chunk.finish_reason = "tool_calls"
+            yield chunk
 
 
-def _call(call: Mapping[str, Any], indexes: dict[Any, int]) -> Mapping[str, Any]:
+@dataclass(slots=True)
+class _Call:
+    """What is known of one tool call so far."""
+
+    index: int
+    name: str = ""
+    arguments: list[str] = field(default_factory=list)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it has a name, and arguments that can be read; none at all are as good."""
+        try:
+            json.loads("".join(self.arguments).strip() or "{}")
+        except (ValueError, RecursionError):
+            return False
+        return bool(self.name)
+
+
+def _fragment(fragment: Mapping[str, Any], calls: dict[Any, _Call]) -> Mapping[str, Any]:
     """One fragment of a call: a missing index is the last call's, or a new one's where it brings an id."""
-    key = call.get("index", call.get("id"))
+    key = fragment.get("index", fragment.get("id"))
     if key is None:
-        key = next(reversed(indexes), None)
-    index = indexes.setdefault(key, len(indexes))
-    function = call.get("function")
+        key = next(reversed(calls), None)
+    call = calls.setdefault(key, _Call(len(calls)))
+    function = fragment.get("function")
     function = dict(function) if isinstance(function, Mapping) else {}
-    fragment: dict[str, Any] = {"index": index, "function": function}
+    found: dict[str, Any] = {"index": call.index, "function": function}
     if isinstance(function.get("arguments"), Mapping):
         raise UpstreamTruncated("The upstream sent a tool call whose arguments are no text.")
-    if call.get("id"):
-        fragment |= {"id": str(call["id"]), "type": "function"}
+    if fragment.get("id"):
+        found |= {"id": str(fragment["id"]), "type": "function"}
         function.setdefault("arguments", "")
-    return fragment
+    call.name = call.name or str(function.get("name") or "")
+    call.arguments.append(str(function.get("arguments") or ""))
+    return found
 
 
 async def spoken(chunks: Chunks) -> Chunks:
-    """What a face may say: reasoning never, a refusal always, for silence is the worst answer."""
+    """What a face may say: reasoning never, a refusal always, for silence is the worst answer.
+
+    So raise UpstreamEmpty where an answer finishes with nothing but blanks, or with half a tool call and no word.
+    """
+    said = called = False
     async with aclosing(chunks):
         async for chunk in chunks:
             if chunk.delta is not None:
                 chunk.text += chunk.delta.get("refusal", "")
                 calls = chunk.delta.get("tool_calls")
+                called = called or bool(calls)
                 chunk.delta = {"tool_calls": calls} if calls else None
+            if not said:
+                said = bool(chunk.text) and not chunk.text.isspace()
+                if not said and chunk.finish_reason and not (called and chunk.finish_reason in _CALLED):
+                    message = "The upstream finished without a word."
+                    raise UpstreamEmpty(message, finish_reason=chunk.finish_reason)
             yield chunk
-
-
-def recovered(apology: str, turn: Turn) -> Stage:
-    """An upstream that fails midway ends in an apology, as speech, and a proper finish."""
-
-    async def stage(chunks: Chunks) -> Chunks:
-        said = False
-        try:
-            async with aclosing(chunks):
-                async for chunk in chunks:
-                    said = said or bool(chunk.text)
-                    yield chunk
-        except Exception as caught:  # noqa: BLE001 a bug of ours must not be silence either
-            error = understood(caught, turn.id)
-            logger.warning("turn %s: %s after the first word: %s", turn.id, error.code, error.message)
-            turn.outcome, turn.code = "incomplete_spoken", error.code
-            yield Chunk(text=f" {apology}" if said else apology, more=True)
-            yield Chunk(finish_reason="stop", extension={"incomplete": True, "code": error.code})
-
-    return stage
-
-
-async def apologised(apology: str, error: GatewayError) -> Chunks:
-    """The whole answer where nothing came of it."""
-    yield Chunk(text=apology, more=True)
-    yield Chunk(finish_reason="stop", extension={"incomplete": True, "code": error.code})
 
 
 async def line(text: str) -> Chunks:
@@ -185,7 +191,8 @@ def recorded(turn: Turn, clock: Callable[[], float]) -> Stage:
                         turn.finish_reason = chunk.finish_reason
                     yield chunk
         except GatewayError as error:
-            turn.outcome, turn.code, turn.phase = "upstream_error", error.code, "done"
+            turn.outcome = "refused" if isinstance(error, RequestError) else "upstream_error"
+            turn.code, turn.phase = error.code, "done"
             raise
         except Exception as caught:
             turn.outcome, turn.phase = "gateway_error", "done"

@@ -6,16 +6,16 @@ import gc
 import logging
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import uvicorn
 
-from gateway import clients
+from gateway import checks, clients
 from gateway.app import Drain, create_app
 from gateway.cli.ending import Signals, Uvicorn, drained
 from gateway.errors import ConfigurationError, Fault
-from gateway.http.protocol import Wire, noticing
+from gateway.http.protocol import Wire, listening
 from gateway.settings import Read, Settings, Target
 from gateway.types import Agent
 from gateway.watching import Sources
@@ -38,12 +38,15 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Serve until SIGTERM or Ctrl-C. Returns 0 for a proper end."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # its default is death; served reads it as it is meant
     agents = clients.checked(settings)
-    listening = bound(settings.server.host, settings.server.port)
+    sockets = [bound(settings.server.host, settings.server.port)]
+    if settings.admin.listen:
+        host, port = settings.admin.listen.rsplit(":", 1)
+        sockets.append(bound(host.strip("[]"), int(port), "admin.listen"))
     drain = Drain()
     sources = Sources(arguments.read, arguments.config, asyncio.Event())
     server = Uvicorn(config(settings, agents, drain, sources), drain)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-        return runner.run(served(server, listening, settings, agents, sources))
+        return runner.run(served(server, sockets, settings, agents, sources))
 
 
 def refused(_: argparse.Namespace, found: Read) -> int:
@@ -69,42 +72,43 @@ def config(settings: Settings, agents: Mapping[str, Agent], drain: Drain, source
     )
 
 
-def bound(host: str, port: int) -> socket.socket:
+def bound(host: str, port: int, setting: str = "server.port") -> socket.socket:
     """Bind before anything is opened, so that a taken port is the first thing said."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    noticing(listening)
+    made = listening(family)
     try:
-        listening.bind((host, port))
+        made.bind((host, port))
     except OSError as error:
-        listening.close()
-        problem = f"{host} port {port} cannot be listened on ({error.strerror}); PORT chooses another"
-        raise ConfigurationError([Fault("settings", 0, "server.port", problem)]) from None
-    return listening
+        made.close()
+        another = "PORT chooses" if setting == "server.port" else "choose"
+        problem = f"{host} port {port} cannot be listened on ({error.strerror}); {another} another"
+        raise ConfigurationError([Fault("settings", 0, setting, problem)]) from None
+    return made
 
 
 async def served(
     server: Uvicorn,
-    listening: socket.socket,
+    sockets: Sequence[socket.socket],
     settings: Settings,
     agents: Mapping[str, Agent],
     sources: Sources,
 ) -> int:
     """Run uvicorn until a signal says that it is to end, and then to its end."""
-    host, port = listening.getsockname()[:2]
+    host, port = sockets[0].getsockname()[:2]
     signals = Signals(sources.asked)
     # A start that failed for a reason of ours is told by __main__, in a sentence: no stack of uvicorn's beside it.
     logging.getLogger("uvicorn.error").addFilter(lambda _: server.drain.failed is None)
-    serving = asyncio.create_task(_serve(server, listening))
+    serving = asyncio.create_task(_serve(server, sockets))
     while not serving.done() and not server.started and not signals.asked.is_set():
         await asyncio.wait({serving}, timeout=POLL)
     if server.started:
         settle()
         announce(f"http://{f'[{host}]' if ':' in host else host}:{port}", settings, agents)
         asked = asyncio.create_task(signals.asked.wait())
+        remarking = asyncio.create_task(remarked(settings, agents))
         await asyncio.wait({serving, asked}, return_when=asyncio.FIRST_COMPLETED)
         asked.cancel()
+        remarking.cancel()
         await drained(server, serving, signals, settings.server)
     elif not serving.done():
         serving.cancel()  # still opening: there is nothing to drain
@@ -114,13 +118,19 @@ async def served(
     return 0 if serving.cancelled() else serving.result()
 
 
-async def _serve(server: uvicorn.Server, listening: socket.socket) -> int:
+async def _serve(server: uvicorn.Server, sockets: Sequence[socket.socket]) -> int:
     """uvicorn leaves a failed start by SystemExit, which a task throws at the loop itself."""
     try:
-        await server.serve(sockets=[listening])
+        await server.serve(sockets=list(sockets))
     except SystemExit as error:
         return int(error.code or 0)
     return 0
+
+
+async def remarked(settings: Settings, agents: Mapping[str, Agent]) -> None:
+    """Log what is not as it should be and kept nothing from starting, with what to do. `gateway check` shows all."""
+    for one in await checks.remarks(settings, agents):
+        logger.warning("%s: %s; %s", one.what, one.says, one.remedy)
 
 
 def settle() -> None:

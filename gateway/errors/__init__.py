@@ -7,7 +7,6 @@ GatewayError                  500 server_error            internal_error
 │   ├── InvalidType           400                         invalid_type
 │   ├── InvalidValue          400                         invalid_value
 │   ├── InvalidName           400                         invalid_name
-│   ├── UnsupportedValue      400                         unsupported_value
 │   ├── AuthenticationError   401 authentication_error    invalid_api_key
 │   │   └── MissingKey        401                         missing_api_key
 │   ├── InsufficientScope     403 permission_error        insufficient_scope
@@ -65,7 +64,6 @@ from gateway.errors.request import (
     RequestTimeout,
     TooLarge,
     UnsupportedMediaType,
-    UnsupportedValue,
     UpstreamRejected,
 )
 from gateway.errors.root import (
@@ -121,7 +119,6 @@ __all__ = [
     "StoreUnavailable",
     "TooLarge",
     "UnsupportedMediaType",
-    "UnsupportedValue",
     "UpstreamAuthFailed",
     "UpstreamEmpty",
     "UpstreamError",

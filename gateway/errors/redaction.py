@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import orjson
+
+from gateway.errors.root import GatewayError
 
 Redact: TypeAlias = Callable[[str], str]
 """The text without what must not be shown."""
@@ -36,6 +38,16 @@ def redacting(secrets: Iterable[str]) -> Redact:
         return redacted(text)
 
     return redact
+
+
+def enveloped(error: GatewayError, redact: Redact) -> dict[str, Any]:
+    """The error's envelope, fit to be shown: it may quote what an upstream said, or what a caller sent."""
+    envelope = error.envelope
+    fields = envelope["error"]
+    for name in ("message", "param", "code"):
+        if fields[name]:
+            fields[name] = redact(fields[name])
+    return envelope
 
 
 def redacted(text: str) -> str:

@@ -46,12 +46,6 @@ class InvalidName(RequestError):
     code = "invalid_name"
 
 
-class UnsupportedValue(RequestError):
-    """A value of OpenAI's that this gateway does not serve."""
-
-    code = "unsupported_value"
-
-
 class AuthenticationError(RequestError):
     """A key that opens nothing: wrong, revoked or expired. Which of them is for the log only."""
 

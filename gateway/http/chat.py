@@ -14,8 +14,9 @@ from starlette.responses import Response
 from gateway.chat import completion
 from gateway.chat import request as requests
 from gateway.chat.addressee import addressee
-from gateway.chat.answer import Answer, Brain, answer
+from gateway.chat.answer import Brain, answer
 from gateway.chat.frames import Stamp, frames
+from gateway.chat.opening import Answer
 from gateway.errors import CallerGone, Draining, GatewayError, Overloaded, RequestError, UpstreamError
 from gateway.http.auth import Caller, chatting
 from gateway.http.hangup import body, cancelled_on_hangup
@@ -79,7 +80,7 @@ async def _answered(
     stamp = _stamp(turn)
     turn.stream = True
     return Streamed(
-        frames(answered.chunks, stamp, usage=chat.include_usage),
+        frames(answered.chunks, stamp, usage=chat.include_usage, redact=state["redact"]),
         _headers(answered, turn, place),
         ended=partial(_stream_ended, answered, turn, state, place),
     )

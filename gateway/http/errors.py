@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.errors import GatewayError, MethodNotAllowed, NotFound, RequestError
-from gateway.errors.redaction import Redact, redacted
+from gateway.errors.redaction import Redact, enveloped, redacted
 
 _BY_STATUS: dict[int, type[RequestError]] = {404: NotFound, 405: MethodNotAllowed}
 
@@ -18,14 +18,8 @@ _BY_STATUS: dict[int, type[RequestError]] = {404: NotFound, 405: MethodNotAllowe
 def rendered(
     error: GatewayError, request_id: str, headers: dict[str, str] | None = None, redact: Redact = redacted
 ) -> Response:
-    """The error as a response. The id stands in the message too: people copy the message, not the headers.
-
-    A message may quote what an upstream said or what a caller sent, so it goes through `redact`.
-    """
-    envelope = error.envelope
-    for name in ("message", "param", "code"):
-        if envelope["error"][name]:
-            envelope["error"][name] = redact(envelope["error"][name])
+    """The error as a response. The id stands in the message too: people copy the message, not the headers."""
+    envelope = enveloped(error, redact)
     envelope["error"]["message"] += f" (request {request_id})"
     headers = {**error.headers, **(headers or {})}
     if error.retry_after is not None:

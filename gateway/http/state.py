@@ -10,7 +10,7 @@ from gateway.errors.redaction import Redact
 from gateway.http.limits import Load, WrongKeys, unlimited
 from gateway.settings import Settings
 from gateway.types import Admit, Key, Recognise, Turn
-from gateway.types.administration import Reloaded
+from gateway.types.administration import Administration, Reloaded
 
 
 def _nobody(_: str) -> Key | None:
@@ -39,6 +39,8 @@ class State(TypedDict):
     draining: Callable[[], bool]
     reload: Callable[[], Awaitable[Reloaded]]
     """Read settings and agent files again and serve what they say. Never raises: faults are in what it returns."""
+    administration: Administration
+    """What is behind `/admin`."""
     started: int
     """Seconds since the epoch."""
     access: Access

@@ -7,10 +7,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from gateway.http.auth import Endpoint
+from gateway.http.admin import operations
+from gateway.http.auth import Endpoint, admin
 from gateway.http.chat import chat_completions
 from gateway.http.health import livez, readyz
 from gateway.http.models import model, models
+from gateway.http.openapi import openapi
 
 
 def served(method: str, path: str, endpoint: Endpoint) -> BaseRoute:
@@ -37,4 +39,6 @@ def routes() -> list[BaseRoute]:
         ),
         served("GET", "/livez", livez),
         served("GET", "/readyz", readyz),
+        served("GET", "/openapi.json", admin(openapi)),
+        *operations.routes(admin),
     ]

@@ -72,7 +72,7 @@ def _one(job: Job, shelf: versions.Shelf, embed_passage: Embed, tell: Tell, trie
         _accepted(tried(building))
         shelf.seal(building)
     except BaseException as error:
-        full = shutil.disk_usage(shelf.path).free < ingest.LEAST_FREE
+        full = ingest.short(shelf.path)
         shutil.rmtree(building, ignore_errors=True)  # what is half made takes the room that others need
         if full:  # each library says it in its own way; what counts is that it is so
             raise KnowledgeError(f"{ingest.FULL}.") from error

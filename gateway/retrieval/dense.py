@@ -7,8 +7,12 @@ is set to. With a higher one, whoever opens the store builds the graph again fro
 kill has more moments to hit.
 """
 
+import os
+import shutil
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import chromadb
 import numpy as np
@@ -22,6 +26,7 @@ from gateway.retrieval.embed import Vectors
 from gateway.retrieval.versions import Version
 from gateway.types import Passage
 
+DATABASE = "chroma.sqlite3"
 BATCH = 1000
 """Rows added at once; Chroma takes 5461 at most."""
 
@@ -41,9 +46,9 @@ def name_of(version: Version) -> str:
 class Dense:
     """A version's vectors, opened for reading."""
 
-    def __init__(self, store: Client, collection: Collection) -> None:
-        self._store = store
+    def __init__(self, collection: Collection, opened: ExitStack) -> None:
         self._collection = collection
+        self._opened = opened
 
     def search(self, vectors: Vectors, count: int) -> list[list[tuple[int, float]]]:
         """For each vector the nearest rows, nearest first, with their cosines."""
@@ -55,8 +60,8 @@ class Dense:
         ]
 
     def close(self) -> None:
-        """Let go of the store."""
-        self._store.close()
+        """Let go of the store, and of what was made so that it could be opened."""
+        self._opened.close()
 
 
 def write(path: Path, version: Version, passages: Sequence[Passage], vectors: Vectors) -> None:
@@ -86,17 +91,33 @@ def write(path: Path, version: Version, passages: Sequence[Passage], vectors: Ve
 def load(path: Path, version: Version) -> Dense:
     """A version's store.
     Raises KnowledgeError where it is not what the version says; a damaged one may kill."""
-    store = client(path)
-    try:
-        collection = store.get_collection(name_of(version), embedding_function=None)
-    except ChromaError as error:
-        store.close()
-        raise KnowledgeError(f"{path}: cannot be opened: {error}") from error
-    made = collection.metadata or {}
-    if (made.get("model"), made.get("dimension")) != (version.model, version.dimension):
-        store.close()
-        raise KnowledgeError(f"{path}: was made with {made}, its version says {version.model}")
-    return Dense(store, collection)
+    with ExitStack() as stack:
+        try:
+            store = client(_writable(path, stack))
+            stack.callback(store.close)
+            collection = store.get_collection(name_of(version), embedding_function=None)
+        except (ChromaError, OSError) as error:
+            raise KnowledgeError(f"{path}: cannot be opened: {error}") from error
+        made = collection.metadata or {}
+        if (made.get("model"), made.get("dimension")) != (version.model, version.dimension):
+            raise KnowledgeError(f"{path}: was made with {made}, its version says {version.model}")
+        return Dense(collection, stack.pop_all())
+
+
+def _writable(path: Path, stack: ExitStack) -> Path:
+    """The directory, or, where the disk takes no writes, one that stands for it as long as the stack is open.
+
+    Chroma writes to its SQLite file whenever it opens it; that one is copied, the graph is read where it lies.
+    """
+    if os.access(path / DATABASE, os.W_OK) or not (path / DATABASE).exists():
+        return path
+    place = Path(stack.enter_context(TemporaryDirectory(prefix="gateway-chroma-", ignore_cleanup_errors=True)))
+    for entry in path.iterdir():
+        if entry.is_dir():
+            (place / entry.name).symlink_to(entry.resolve(), target_is_directory=True)
+        else:
+            shutil.copyfile(entry, place / entry.name)
+    return place
 
 
 def unreachable(dense: Dense, vectors: Vectors) -> list[int]:

@@ -123,6 +123,14 @@ def writable(var: Path) -> None:
         raise DiskFull(f"{FULL}: {free // 2**20} MiB are free, an ingest needs {LEAST_FREE // 2**20} MiB at least.")
 
 
+def short(directory: Path) -> bool:
+    """Whether so little room is left that whatever has just failed has failed for want of it."""
+    try:
+        return shutil.disk_usage(directory).free < LEAST_FREE
+    except OSError:
+        return False
+
+
 def refused(error: OSError) -> NotWritable | DiskFull | KnowledgeError:
     """What an operating system's refusal to write means."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -147,7 +155,7 @@ def ingest(job: Job, stop: Stop | None = None) -> Iterator[Event]:
         elif not versions.NAME.fullmatch(name):
             yield Fault(str(knowledge / name), 0, "", "is no name for a collection: 3 to 64 of A-Z a-z 0-9 . _ -")
         else:
-            found = _unchanged(job, name)
+            found = unchanged(job, name)
             if isinstance(found, Done | Fault):
                 yield found
             else:
@@ -156,7 +164,7 @@ def ingest(job: Job, stop: Stop | None = None) -> Iterator[Event]:
         yield from _built(replace(job, collections=tuple(changed)), stop or Stop())
 
 
-def _unchanged(job: Job, name: str) -> Done | Fault | None:
+def unchanged(job: Job, name: str) -> Done | Fault | None:
     """The version that these files would make, if there is one already; it is served from here on."""
     started = time.monotonic()
     shelf = versions.shelf(Path(job.var), name)
@@ -219,7 +227,19 @@ def _built(job: Job, stop: Stop) -> Iterator[Event]:
         code = child.wait()
     if code:
         how = f"died of {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
-        yield Fault(job.var, 0, "", f"the process that builds versions {how}; what was served is served still")
+        problem = f"the process that builds versions {how}; what was served is served still"
+        if short(Path(job.var) / "knowledge"):
+            problem = f"{FULL}: {problem}"
+        _swept(job)
+        yield Fault(job.var, 0, "", problem)
+
+
+def _swept(job: Job) -> None:
+    """Delete what a child that died left half made, unless another process is at work there."""
+    for name in job.collections:
+        shelf = versions.shelf(Path(job.var), name)
+        with suppress(KnowledgeError, OSError), shelf.written():
+            shelf.sweep()
 
 
 def rollback(var: Path, collection: str, name: str = "") -> str:

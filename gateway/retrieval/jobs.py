@@ -10,12 +10,13 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from gateway.errors import Conflict, DiskFull, Fault, GatewayError, KnowledgeError, NotFound, NotWritable
-from gateway.retrieval import ingest
+from gateway.retrieval import ingest, versions
+from gateway.retrieval.retriever import Retriever
 from gateway.settings import Settings
 from gateway.types.knowledge import Ingesting, IngestJob
 
@@ -25,6 +26,10 @@ NICE = 10
 """How far an ingest stands back behind the turns."""
 KEPT = 20
 """Jobs that have ended and are remembered."""
+MOST = 100
+"""Notes, and faults, that a job remembers beside the last one: a folder of photographs has one for each."""
+LOOK = 1.0
+"""Seconds after which a watcher hears of a job that has not changed, so that it can end when it has to."""
 Ingest: TypeAlias = Callable[[ingest.Job, ingest.Stop], Iterator[ingest.Event]]
 
 
@@ -94,7 +99,7 @@ class Jobs:
         return job
 
     async def watched(self, job: str) -> AsyncGenerator[IngestJob, None]:
-        """A job as it is now, and again after changes, until it has ended. Raises NotFound."""
+        """A job as it is now, after changes, and every `LOOK` seconds, until it has ended. Raises NotFound."""
         running = self._known.get(job)
         if running is None:
             raise NotFound(f"There is no job {job[:80]!r}.")
@@ -103,7 +108,9 @@ class Jobs:
             yield running.job
             if running.over:
                 return
-            await changed.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK):
+                    await changed.wait()
 
     async def close(self) -> None:
         """End what runs; every version stays as it was."""
@@ -156,9 +163,9 @@ class Jobs:
     def _note(self, running: Running, event: ingest.Event) -> None:
         job = running.job
         if isinstance(event, Fault):
-            running.becomes(replace(job, faults=(*job.faults, event)))
+            running.becomes(replace(job, faults=(*job.faults[:MOST], event)))
         elif isinstance(event, ingest.Note):
-            running.becomes(replace(job, notes=(*job.notes, event.text)))
+            running.becomes(replace(job, notes=(*job.notes[:MOST], event.text)))
         else:
             parts = tuple(_moved(one, event) if one.collection == event.collection else one for one in job.collections)
             running.becomes(replace(job, collections=parts))
@@ -185,13 +192,41 @@ def _code(faults: tuple[Fault, ...]) -> str:
     return KnowledgeError.code if faults else ""
 
 
-@asynccontextmanager
-async def opened(
-    settings: Settings, serve: Callable[[], Awaitable[None]], run: Ingest = ingest.ingest
-) -> AsyncIterator[Jobs]:
-    """Jobs that call `serve` when they have ended, so that what they made is served. Leaving ends what runs."""
-    jobs = Jobs(settings, serve, run)
+def rebuildable(settings: Settings, collection: str) -> bool:
+    """Whether the files are still those that the current version was made from: building it again changes no answer."""
+    shelf = versions.shelf(settings.var, collection)
+    files = ingest.hashes(settings.knowledge.directory / collection)
     try:
+        made = shelf.version(shelf.current()).fingerprint
+    except KnowledgeError:
+        return False
+    return bool(files) and made == versions.fingerprint(files, settings.knowledge.passage_characters)
+
+
+async def mended(settings: Settings, retriever: Retriever, jobs: Jobs) -> None:
+    """Build damaged versions again in the background, while an older one serves, or none."""
+    for name in retriever.collections:
+        _, problem = retriever.served(name)
+        if not problem:
+            continue
+        if await asyncio.to_thread(rebuildable, settings, name):
+            try:
+                job = await jobs.begin([name])
+            except GatewayError as error:
+                log.warning("collection %s is damaged and cannot be built again: %s", name, error.message)
+            else:
+                log.warning("collection %s is damaged and is built again by %s: %s", name, job.id, problem)
+
+
+@asynccontextmanager
+async def opened(settings: Settings, retriever: Retriever, run: Ingest = ingest.ingest) -> AsyncIterator[Jobs]:
+    """Jobs whose versions this retriever serves as soon as they have ended. Leaving ends what runs.
+
+    They begin with what is damaged.
+    """
+    jobs = Jobs(settings, retriever.reload, run)
+    try:
+        await mended(settings, retriever, jobs)
         yield jobs
     finally:
         await jobs.close()

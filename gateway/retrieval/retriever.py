@@ -7,6 +7,7 @@ which takes 0.1 ms.
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ from gateway.retrieval import contents, embed, search, trial, versions
 from gateway.retrieval.embed import Embed
 from gateway.settings import Settings
 from gateway.types import Passage, Query, Retrieval, Retrieved
+from gateway.types.knowledge import Looked
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +132,7 @@ class Retriever:
         found = [self._serving[name] for name in dict.fromkeys(collections) if name in self._serving]
         return await self._searched(found, query, retrieval, partly=len(found) < len(set(collections)))
 
-    async def look(self, collection: str, query: Query, retrieval: Retrieval) -> tuple[str, Retrieved]:
+    async def look(self, collection: str, query: Query, retrieval: Retrieval) -> Looked:
         """Search one collection, whether an agent uses it or not: the version that was searched, and what it brought.
 
         One that no agent uses is opened for this search, the model too where there was nothing to search with it.
@@ -143,8 +145,9 @@ class Retriever:
         try:
             found = serving or opened
             assert found is not None
-            version = found.contents.version.name
-            return version, await self._searched([found], query, retrieval)
+            version, began = found.contents.version.name, time.perf_counter()
+            retrieved = await self._searched([found], query, retrieval)
+            return Looked(version, retrieved, (time.perf_counter() - began) * 1000)
         finally:
             self._retire(opened)
 

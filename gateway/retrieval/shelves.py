@@ -9,9 +9,9 @@ from gateway.retrieval import ingest, trial, versions
 from gateway.retrieval.jobs import Jobs
 from gateway.retrieval.retriever import Retriever
 from gateway.settings import Settings
-from gateway.types import Agent, Query, Retrieval, Retrieved
+from gateway.types import Agent, Query, Retrieval
 from gateway.types.administration import KnowledgeShelves
-from gateway.types.knowledge import Collection, SealedVersion, Soundness
+from gateway.types.knowledge import Collection, Looked, SealedVersion, Soundness
 
 
 def shelves(settings: Settings, retriever: Retriever, jobs: Jobs) -> KnowledgeShelves:
@@ -25,7 +25,7 @@ def shelves(settings: Settings, retriever: Retriever, jobs: Jobs) -> KnowledgeSh
         await asyncio.to_thread(_known, directory, var, name)
         return await asyncio.to_thread(_versions, versions.shelf(var, name), retriever)
 
-    async def search(name: str, query: Query, retrieval: Retrieval) -> tuple[str, Retrieved]:
+    async def search(name: str, query: Query, retrieval: Retrieval) -> Looked:
         await asyncio.to_thread(_known, directory, var, name)
         try:
             return await retriever.look(name, query, retrieval)

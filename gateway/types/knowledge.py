@@ -1,10 +1,13 @@
 """What an administrator sees of the knowledge: collections, their versions, and jobs that ingest them."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from gateway.errors import Fault
+from gateway.types.passage import Retrieved
 
+COLLECTION = r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}[A-Za-z0-9]"
+"""Names of collections. Chroma's rule, less the room that a version's own name takes."""
 Soundness: TypeAlias = Literal["sound", "damaged", "untried"]
 """`untried`: nobody has opened the version as it lies there now."""
 JobState: TypeAlias = Literal["waiting", "running", "done", "failed"]
@@ -81,3 +84,13 @@ class IngestJob:
     faults: tuple[Fault, ...]
     code: str
     """Of the error that it failed with, such as `insufficient_storage`; empty where it did not fail."""
+
+
+class Looked(NamedTuple):
+    """What a search of one collection brought."""
+
+    version: str
+    """That was searched."""
+    retrieved: Retrieved
+    milliseconds: float
+    """Of the search; opening a version that is not served is not in them."""

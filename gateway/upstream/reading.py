@@ -3,6 +3,7 @@
 The tolerated shapes are those that were met in the wild; a test holds each of them.
 """
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -16,6 +17,8 @@ from gateway.errors import (
     UpstreamUnavailable,
 )
 from gateway.types import Chunk, FinishReason
+
+logger = logging.getLogger("gateway.upstream")
 
 FINISH_REASONS: Final[Mapping[str, FinishReason]] = {
     "stop": "stop",
@@ -118,7 +121,8 @@ def refusal(error: object) -> UpstreamError:
         return UpstreamLimited("The upstream is at its rate limit.")
     if "auth" in code or code in {"401", "403", "invalid_api_key"}:
         return UpstreamAuthFailed("The upstream refused this gateway's key.")
-    return UpstreamUnavailable(f"The upstream answered with an error{f' ({code[:60]})' if code else ''}.")
+    logger.warning("an upstream answered with an error event; its code: %r", code[:60])
+    return UpstreamUnavailable("The upstream answered with an error.")
 
 
 def _text(content: object) -> str:

@@ -267,18 +267,19 @@ TARGETS: dict[str, Callable[[Place], Any]] = {
 }
 
 
-def _family(pid: int) -> list[int]:
-    family = [pid]
+def family(pid: int) -> list[int]:
+    """A process and all that it has started."""
+    members = [pid]
     for task in Path(f"/proc/{pid}/task").iterdir():
         for child in (task / "children").read_text().split():
-            family += _family(int(child))
-    return family
+            members += family(int(child))
+    return members
 
 
 def cpu_seconds(pid: int) -> float:
     """Processor time of a process and its children, user and system."""
     total = 0
-    for member in _family(pid):
+    for member in family(pid):
         fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
         total += int(fields[11]) + int(fields[12])
     return total / TICK
@@ -286,5 +287,5 @@ def cpu_seconds(pid: int) -> float:
 
 def resident_megabytes(pid: int) -> float:
     """Memory of a process and its children that is resident."""
-    pages = sum(int(Path(f"/proc/{member}/statm").read_text().split()[1]) for member in _family(pid))
+    pages = sum(int(Path(f"/proc/{member}/statm").read_text().split()[1]) for member in family(pid))
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -54,7 +54,7 @@ def envelope(answer: httpx.Response) -> dict[str, Any]:
         ("POST", CHAT, {"model": "nora", "messages": [{"role": "user", "content": 7}]}, 400, "invalid_type", None),
         ("POST", CHAT, {"model": "nora", "messages": [USER] * 10_000}, 400, "invalid_value", "messages"),
         ("POST", CHAT, {"model": "nora", "messages": [USER], "stream": "maybe"}, 400, None, "stream"),
-        ("POST", CHAT, {"model": "nora", "messages": [USER], "n": 128}, 400, "unsupported_value", "n"),
+        ("POST", CHAT, {"model": "nora", "messages": [USER], "n": 128}, 400, "invalid_value", "n"),
         ("POST", CHAT, {"model": "nora", "messages": [USER], "max_tokens": -1}, 400, "invalid_value", "max_tokens"),
         ("POST", CHAT, {"model": "nora", "messages": [USER], "temperature": "hot"}, 400, None, "temperature"),
         ("POST", CHAT, {"model": 7, "messages": [USER]}, 400, "invalid_type", "model"),

@@ -96,7 +96,7 @@ def test_the_environment_is_checked_too() -> None:
 
 def test_help_fits_a_terminal() -> None:
     """Every command has its purpose and options, within 80 columns."""
-    for command in ((), ("serve",), ("ingest",), ("eval",)):
+    for command in ((), ("serve",), ("ingest",), ("eval",), ("agents",), ("agents", "show"), ("agents", "rotate")):
         done = gateway(*command, "--help", environ={"COLUMNS": "80"})
         assert done.returncode == 0 and max(map(len, done.stdout.splitlines())) <= 80
 

@@ -126,17 +126,12 @@ class Proxy:
             self._server.close()
             self._server = None
 
-    async def _met(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _met(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link = Link(f"{self.seed} {self.accepted}", reader, writer)
         link.feel(self.faults)
         self.accepted += 1
-        running = asyncio.current_task()
-        assert running is not None
-        self._links[link] = running
-        try:
-            await link.run(self._connected)
-        finally:
-            del self._links[link]
+        self._links[link] = asyncio.create_task(link.run(self._connected))
+        self._links[link].add_done_callback(lambda _: self._links.pop(link))
 
 
 @contextlib.asynccontextmanager

@@ -1,48 +1,25 @@
 """gateway/chat/stream.py"""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
 import pytest
 
-from gateway.chat import stream
-from gateway.errors import GatewayError, UpstreamStalled, UpstreamTruncated
-from gateway.types import Chunk, Chunks, Passage, Stage, Turn
+from gateway.chat import endings, stream
+from gateway.errors import InvalidValue, UpstreamEmpty, UpstreamStalled, UpstreamTruncated
+from gateway.types import Chunk, FinishReason, Passage, Stage
+from tests.unit.chat.source import SORRY, Source, through, turn
 
-SORRY = "I am sorry, I lost my thread."
 STOP = Chunk(finish_reason="stop")
-
-
-class Source:
-    """A stream of these chunks, then of this error; it knows whether it was closed."""
-
-    def __init__(self, *chunks: Chunk, error: Exception | None = None) -> None:
-        self.given, self.error, self.closed = chunks, error, False
-
-    async def chunks(self) -> Chunks:
-        try:
-            for chunk in self.given:
-                yield chunk
-            if self.error:
-                raise self.error
-        finally:
-            self.closed = True
-
-
-async def through(stage: Stage, *chunks: Chunk, error: Exception | None = None) -> list[Chunk]:
-    return [chunk async for chunk in stage(Source(*chunks, error=error).chunks())]
-
-
-def turn() -> Turn:
-    return Turn("req_1", 0.0, 0.0)
 
 
 STAGES: Sequence[Stage] = (
     stream.finished,
     stream.single_calls,
     stream.spoken,
-    stream.recovered(SORRY, turn()),
+    endings.recovered(SORRY, turn()),
     stream.sourced(()),
     stream.estimated(0),
     stream.recorded(turn(), lambda: 0.0),
@@ -103,11 +80,42 @@ async def test_a_failure_behind_the_finish_is_no_failure() -> None:
     assert await through(stream.finished, STOP, error=UpstreamStalled("")) == [STOP]
 
 
-async def test_a_tool_call_ends_as_one() -> None:
+def fragment(arguments: str, *, name: str = "f") -> Chunk:
+    return Chunk(delta={"tool_calls": [{"index": 0, "id": "c", "function": {"name": name, "arguments": arguments}}]})
+
+
+@pytest.mark.parametrize("arguments", [[], [""], ["{}"], ['{"a"', ":[1]", "}"], [" {} \n"]])
+@pytest.mark.parametrize("finish", ["stop", "tool_calls"])
+async def test_a_tool_call_ends_as_one(arguments: list[str], finish: FinishReason) -> None:
     """`stop` after a tool call becomes `tool_calls`, for some callers drop the call otherwise."""
-    call = {"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}
-    chunks = await through(stream.finished, Chunk(delta={"tool_calls": [call]}), Chunk(finish_reason="stop"))
-    assert chunks[-1].finish_reason == "tool_calls"
+    given = [fragment(""), *map(fragment, arguments), Chunk(finish_reason=finish)]
+    assert (await through(stream.single_calls, *given))[-1].finish_reason == "tool_calls"
+
+
+@pytest.mark.parametrize("half", [fragment('{"a":'), fragment("{", name="look"), fragment("{}", name="")])
+async def test_half_a_tool_call_is_no_call(half: Chunk) -> None:
+    """A call without a name or with arguments that cannot be read must not look whole where `stop` ends it."""
+    with pytest.raises(UpstreamTruncated):
+        await through(stream.single_calls, half, Chunk(finish_reason="stop"))
+    (_, last) = await through(stream.single_calls, half, Chunk(finish_reason="length"))
+    assert last.finish_reason == "length"
+
+
+@pytest.mark.parametrize("finish", ["stop", "length", "content_filter"])
+@pytest.mark.parametrize("given", [(), (Chunk(" "), Chunk("\n")), (Chunk(delta={"reasoning_content": "hm"}),)])
+async def test_a_face_that_finishes_in_silence_is_an_error(given: Sequence[Chunk], finish: FinishReason) -> None:
+    """Blanks and thoughts are no answer; the error knows how the upstream finished."""
+    with pytest.raises(UpstreamEmpty) as caught:
+        await through(stream.spoken, *(replace(chunk) for chunk in given), Chunk(finish_reason=finish))
+    assert caught.value.finish_reason == finish
+
+
+async def test_a_face_may_call_a_tool_in_silence() -> None:
+    """A whole call needs no word; one that its length or a filter cut off is silence."""
+    for finish in ("stop", "tool_calls"):
+        assert len(await through(stream.spoken, fragment("{}"), Chunk(finish_reason=finish))) == 2
+    with pytest.raises(UpstreamEmpty):
+        await through(stream.spoken, fragment("{"), Chunk(finish_reason="length"))
 
 
 async def test_calls_go_out_one_by_one_with_their_index() -> None:
@@ -132,26 +140,6 @@ async def test_a_face_says_refusals_and_keeps_its_reasoning_to_itself() -> None:
         ("I can't.", None),
         ("x", {"tool_calls": [{}]}),
     ]
-
-
-@pytest.mark.parametrize("error", [UpstreamStalled("silent"), UpstreamTruncated("cut"), GatewayError("a bug")])
-async def test_a_failure_midway_ends_in_the_apology_and_a_finish(error: GatewayError) -> None:
-    """The face says its apology behind what it said; the finish tells a program that the answer is incomplete."""
-    record = turn()
-    chunks = await through(stream.recovered(SORRY, record), Chunk("The boat"), error=error)
-    assert "".join(chunk.text for chunk in chunks) == "The boat I am sorry, I lost my thread."
-    assert chunks[-1] == Chunk(finish_reason="stop", extension={"incomplete": True, "code": error.code})
-    assert (record.outcome, record.code) == ("incomplete_spoken", error.code)
-
-
-async def test_an_apology_is_a_whole_answer() -> None:
-    """Where nothing came at all, the apology stands alone."""
-    chunks = [chunk async for chunk in stream.apologised(SORRY, UpstreamStalled(""))]
-    assert [chunk.text for chunk in chunks] == [SORRY, ""]
-    assert chunks[-1].finish_reason == "stop" and chunks[-1].extension == {
-        "incomplete": True,
-        "code": "upstream_stalled",
-    }
 
 
 async def test_sources_stand_in_the_finish_and_nowhere_else() -> None:
@@ -185,3 +173,11 @@ async def test_a_turn_records_a_failure() -> None:
     with pytest.raises(UpstreamStalled):
         await through(stream.recorded(record, lambda: 0.0), Chunk("hi"), error=UpstreamStalled(""))
     assert (record.outcome, record.code) == ("upstream_error", "upstream_stalled")
+
+
+async def test_a_turn_records_a_refusal() -> None:
+    """A fault of the caller that was found after the first byte is no failure of an upstream."""
+    record = turn()
+    with pytest.raises(InvalidValue):
+        await through(stream.recorded(record, lambda: 0.0), Chunk("hi"), error=InvalidValue(""))
+    assert (record.outcome, record.code) == ("refused", "invalid_value")

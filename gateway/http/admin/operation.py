@@ -1,0 +1,61 @@
+"""An operation of the API: what its route and its description are both made from."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+from pydantic import with_config
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from gateway.errors import GatewayError
+from gateway.http.admin.bodies import BODY
+from gateway.http.state import State
+from gateway.settings.build import NAME
+from gateway.types.knowledge import COLLECTION
+
+Perform: TypeAlias = Callable[[Request[State], Any], Awaitable[Response | ASGIApp]]
+"""From a request and its body, as `takes` says, to the answer."""
+
+
+@with_config(BODY)
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """No body, or an empty object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path."""
+
+    method: str
+    path: str
+    summary: str
+    gives: Any
+    """The type of the answer's body."""
+    perform: Perform
+    takes: type = Nothing
+    """A frozen dataclass."""
+    status: int = 200
+    errors: tuple[type[GatewayError], ...] = ()
+    """Beside those that every operation has."""
+    feed: bool = False
+    """With `Accept: text/event-stream` it answers with server-sent events, each with such a body."""
+
+
+class Parameter(NamedTuple):
+    """What may stand in a path for `{name}`."""
+
+    pattern: str
+    longest: int
+    says: str
+
+
+PARAMETERS: Mapping[str, Parameter] = {
+    "agent": Parameter(NAME, 200, "An agent's name."),
+    "collection": Parameter(COLLECTION, 64, "A collection's name."),
+    "job": Parameter(r"job_[0-9a-f]{16}", 20, "The id of an ingest."),
+    "key": Parameter(r"[A-Za-z0-9]{1,64}", 64, "The id of a key."),
+    "model": Parameter(r".+", 513, "What a request's `model` can name."),
+}

@@ -1,0 +1,179 @@
+"""`/openapi.json`: what the gateway serves, in OpenAPI 3.1, generated from what serves it.
+
+The admin API's part is made from `admin/operations.py`, bodies from their dataclasses, errors from the tree in
+`gateway/errors`: https://spec.openapis.org/oas/v3.1.1
+"""
+
+import asyncio
+import re
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+import orjson
+from pydantic import TypeAdapter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.errors import (
+    AuthenticationError,
+    Fault,
+    GatewayError,
+    InsufficientScope,
+    InvalidJSON,
+    InvalidName,
+    InvalidValue,
+    MissingParameter,
+    RateLimited,
+    TooLarge,
+    UnsupportedMediaType,
+)
+from gateway.http import described
+from gateway.http.admin.bodies import BODY, HEADERS
+from gateway.http.admin.operation import PARAMETERS, Nothing, Operation
+from gateway.http.admin.operations import OPERATIONS
+from gateway.http.state import State
+
+Schema = dict[str, Any]
+ERRORS = "gateway.errors."
+REFERENCE = "#/components/schemas/{model}"
+KEYS: tuple[dict[str, list[str]], ...] = ({"bearer": []}, {"x-api-key": []}, {"api-key": []})
+ALWAYS: tuple[type[GatewayError], ...] = (AuthenticationError, InsufficientScope, RateLimited)
+WITH_BODY: tuple[type[GatewayError], ...] = (
+    InvalidJSON,
+    InvalidValue,
+    MissingParameter,
+    RateLimited,
+    TooLarge,
+    UnsupportedMediaType,
+)
+
+
+async def openapi(_: Request[State]) -> Response:
+    """The description. It is made once, off the loop: describing takes longer than a word may."""
+    return Response(await asyncio.to_thread(_text), headers=HEADERS, media_type="application/json")
+
+
+@cache
+def _text() -> bytes:
+    return orjson.dumps(document())
+
+
+def document() -> Schema:
+    """The whole description."""
+    types = [one for each in OPERATIONS for one in (each.takes, each.gives) if one is not Nothing]
+    every: Any = tuple[*dict.fromkeys([*types, Fault])]  # type: ignore[misc]  # a type made of data
+    made: TypeAdapter[Any] = TypeAdapter(every, config=BODY)
+    schemas = made.json_schema(ref_template=REFERENCE)["$defs"]
+    paths = described.paths()
+    for path, item in paths.items():
+        if parameters := list(_parameters(path)):
+            item["parameters"] = parameters
+        if path.endswith(("/chat/completions", "/models", "/models/{model}")):
+            item["servers"] = [{"url": "/"}, _CAPABILITY]
+    for operation in OPERATIONS:
+        item = paths.setdefault(operation.path, {})
+        item[operation.method.lower()] = _described(operation)
+        if parameters := list(_parameters(operation.path)):
+            item["parameters"] = parameters
+    paths["/openapi.json"] = {"get": _answering({"type": "object"}, "This description")}
+    return {
+        "openapi": "3.1.1",
+        "info": {
+            "title": "Simli Gateway",
+            "version": version("simli-gateway"),
+            "description": "OpenAI-compatible chat completions for agents, and their administration.",
+            "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "security": [*KEYS, {}],
+        "paths": paths,
+        "components": {"schemas": schemas | described.schemas() | {"Error": _error()}, "securitySchemes": _SCHEMES},
+    }
+
+
+_SCHEMES: Schema = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "A key of `gateway keys create`."},
+    "x-api-key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+    "api-key": {"type": "apiKey", "in": "header", "name": "api-key"},
+}
+_CAPABILITY: Schema = {
+    "url": "/k/{capability}",
+    "description": "For callers that can send no header: the path itself is the key, for one agent.",
+    "variables": {"capability": {"default": "CAPABILITY", "description": "`gateway agents show NAME --url` says it."}},
+}
+
+
+def errors(root: type[GatewayError] = GatewayError) -> Iterator[type[GatewayError]]:
+    """The tree, the root first; classes of other modules than `gateway.errors` end no request."""
+    yield root
+    for kind in root.__subclasses__():
+        if kind.__module__.startswith(ERRORS):
+            yield from errors(kind)
+
+
+def _error() -> Schema:
+    """OpenAI's error envelope, with every code that there is."""
+    tree = list(errors())
+    codes = sorted({kind.code for kind in tree})
+    inner: Schema = {
+        "type": "object",
+        "properties": {
+            "message": {"type": "string"},
+            "type": {"type": "string", "enum": sorted({kind.type for kind in tree})},
+            "param": {"type": ["string", "null"], "description": "What of the request is wrong."},
+            "code": {
+                "anyOf": [
+                    {"type": "string", "enum": codes},
+                    {"type": "string", "description": "An upstream's own, where it refused what the caller asked."},
+                ]
+            },
+        },
+        "required": ["message", "type", "param", "code"],
+        "additionalProperties": False,
+    }
+    faults = {"type": "array", "items": {"$ref": REFERENCE.format(model="Fault")}}
+    return {
+        "type": "object",
+        "properties": {"error": inner, "x_gateway": {"type": "object", "properties": {"faults": faults}}},
+        "required": ["error"],
+        "additionalProperties": False,
+    }
+
+
+def _parameters(path: str) -> Iterator[Schema]:
+    for name in re.findall(r"{(\w+)}", path):
+        known = PARAMETERS[name]
+        schema = {"type": "string", "pattern": f"^({known.pattern})$", "maxLength": known.longest}
+        yield {"name": name, "in": "path", "required": True, "description": known.says, "schema": schema}
+
+
+def _answering(schema: Schema, summary: str, status: int = 200) -> Schema:
+    answer = {"description": summary, "content": {"application/json": {"schema": schema}}}
+    return {"summary": summary, "tags": ["admin"], "security": [*KEYS, {}], "responses": {str(status): answer}}
+
+
+def _described(operation: Operation) -> Schema:
+    reference = {"$ref": REFERENCE.format(model=operation.gives.__name__)}
+    made = _answering(reference, operation.summary, operation.status)
+    responses = made["responses"]
+    if operation.feed:
+        feed = {"schema": {"type": "string"}, "x-event-schema": reference}
+        answer = responses.setdefault("200", {"description": operation.summary, "content": {}})
+        answer["content"]["text/event-stream"] = feed
+        made["description"] = "With `Accept: text/event-stream`: `progress` events, and `end` as the last one."
+    has_body = operation.method == "POST"
+    if operation.takes is not Nothing:
+        body = {"$ref": REFERENCE.format(model=operation.takes.__name__)}
+        made["requestBody"] = {"content": {"application/json": {"schema": body}}}
+    names = (InvalidName,) if "{" in operation.path else ()
+    for kind in (*ALWAYS, *(WITH_BODY if has_body else ()), *names, *operation.errors):
+        answer = responses.setdefault(str(kind.status), {"description": "", "content": _ENVELOPE})
+        said = f"`{kind.code}`"
+        if said not in answer["description"]:
+            answer["description"] = ", ".join(filter(None, [answer["description"], said]))
+    return made
+
+
+_ENVELOPE: Schema = {"application/json": {"schema": {"$ref": REFERENCE.format(model="Error")}}}

@@ -1,0 +1,1 @@
+"""Many callers at once: what each of them heard, and how it ended."""

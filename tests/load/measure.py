@@ -1,0 +1,77 @@
+"""What a process holds over time, and whether it grows."""
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+class Sample(NamedTuple):
+    """What a process holds at one moment."""
+
+    at: float
+    """Seconds."""
+    megabytes: float
+    """Resident."""
+    descriptors: int
+    threads: int
+
+
+def sampled(pid: int, at: float) -> Sample:
+    """Look at a process itself, without its children."""
+    place = Path(f"/proc/{pid}")
+    resident = int((place / "statm").read_text().split()[1]) * PAGE / 1e6
+    descriptors = len(list((place / "fd").iterdir()))
+    threads = len(list((place / "task").iterdir()))
+    return Sample(at, resident, descriptors, threads)
+
+
+class Slope(NamedTuple):
+    """How fast something grows, a minute, and how sure that is."""
+
+    value: float
+    error: float
+    """Standard error of the value; not a number where three points are not there."""
+
+    def over(self, limit: float) -> bool:
+        """Whether it surely grows faster: by more than two standard errors."""
+        return self.value - 2 * (0.0 if math.isnan(self.error) else self.error) > limit
+
+    def __str__(self) -> str:
+        return f"{self.value:+.2f} ± {self.error:.2f} a minute"
+
+
+def slope(points: Sequence[tuple[float, float]]) -> Slope:
+    """The least-squares slope of (seconds, value), for a minute."""
+    if len(points) < 2:
+        return Slope(0.0, float("nan"))
+    count = len(points)
+    mean_at = sum(at for at, _ in points) / count
+    mean = sum(value for _, value in points) / count
+    spread = sum((at - mean_at) ** 2 for at, _ in points)
+    steep = sum((at - mean_at) * (value - mean) for at, value in points) / spread
+    left = sum((value - mean - steep * (at - mean_at)) ** 2 for at, value in points)
+    error = math.sqrt(left / (count - 2) / spread) if count > 2 else float("nan")
+    return Slope(steep * 60, error * 60)
+
+
+@dataclass(slots=True)
+class Watch:
+    """The samples of a run."""
+
+    warm_up: float
+    """Seconds that are left out of the slope."""
+    samples: list[Sample] = field(default_factory=list)
+    before: int = 0
+    """Descriptors of the idle process before the load."""
+    after: int = 0
+    """And after it."""
+
+    @property
+    def memory(self) -> Slope:
+        """Megabytes a minute."""
+        return slope([(sample.at, sample.megabytes) for sample in self.samples if sample.at >= self.warm_up])
