@@ -78,7 +78,7 @@ async def test_c13_two_questions_of_one_conversation_are_both_answered(upstream:
 async def test_c15_a_misspelt_role_is_the_one_that_was_meant(
     upstream: Upstream, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Simli's own documents write `asssistant`: 200, the upstream is told `assistant`, the log has each spelling once."""
+    """Simli's own documents write `asssistant`: 200, the upstream is told `assistant`, the log has it once."""
     spellings = ("asssistant", "Assitant", " assistent ")
     async with gateway(upstream, tmp_path) as url:
         for spelling in spellings:
