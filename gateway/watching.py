@@ -6,12 +6,13 @@ Kubernetes swaps under a config map all make different ones.
 
 import asyncio
 import logging
+import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import NamedTuple
 
-from watchfiles import awatch
+from watchfiles import watch
 
 from gateway.settings import Read, Settings
 
@@ -75,8 +76,13 @@ async def _looks(settings: Settings, file: Path | None) -> AsyncGenerator[object
             await asyncio.sleep(POLL)
 
 
-def _events(places: Sequence[Path]) -> AsyncGenerator[object, None]:
-    return awatch(
+async def _events(places: Sequence[Path]) -> AsyncGenerator[object, None]:
+    """Yield after events in these folders, and every POLL seconds. Raises OSError, RuntimeError where it cannot watch.
+
+    In a thread, and not with watchfiles' own `awatch`, whose first call imports a library while turns wait.
+    """
+    stop = threading.Event()
+    watching = watch(
         *places,
         watch_filter=None,
         debounce=int(LONGEST * 1000),
@@ -85,7 +91,13 @@ def _events(places: Sequence[Path]) -> AsyncGenerator[object, None]:
         yield_on_timeout=True,
         recursive=False,
         ignore_permission_denied=True,
+        stop_event=stop,
     )
+    try:
+        while True:
+            yield await asyncio.to_thread(next, watching, None)
+    finally:
+        stop.set()
 
 
 def looks(settings: Settings, file: Path | None) -> object:

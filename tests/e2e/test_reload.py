@@ -7,10 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from starlette.applications import Starlette
 
 from gateway import clients
 from gateway.app import create_app
@@ -20,7 +19,7 @@ from gateway.settings import Read, Route, Settings, Target
 from gateway.types.administration import Reloaded
 from gateway.watching import Sources
 from tests.caller import calling
-from tests.serving import Gateway, gateway_process, serve
+from tests.serving import Gateway, gateway_process, seen, serve
 from tests.upstream import Pause, Request, Script, Upstream, scripted
 
 ASK: dict[str, Any] = {"messages": [{"role": "user", "content": "How tall is it?"}], "stream": True}
@@ -142,16 +141,7 @@ Given = tuple[str, Callable[[], Awaitable[Reloaded]], State]
 async def in_process(settings: Settings, read: Callable[[], Settings]) -> AsyncIterator[Given]:
     """An application in this loop: its URL, its reload, and what its endpoints see."""
     app = create_app(settings, clients.agents(settings), sources=Sources(lambda: Read(read()), None, asyncio.Event()))
-    states: list[State] = []
-    inner = app.router.lifespan_context
-
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[State]:
-        async with inner(app) as state:
-            states.append(cast("State", state))
-            yield cast("State", state)
-
-    app.router.lifespan_context = lifespan
+    states = seen(app)
     async with serve(app) as url:
         yield url, states[0]["reload"], states[0]
 
