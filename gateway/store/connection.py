@@ -33,8 +33,8 @@ FIRST, LONGEST = 0.05, 1.0
 """Seconds until a store that is away is looked for, doubled up to the second."""
 PATIENT = 2
 """Operations at once that no turn waits for."""
-CONNECTIONS = PATIENT + 1
-"""Those, and one to listen on. One more, in a pool of its own, serves all turns."""
+CONNECTIONS = PATIENT + 2
+"""Those, one to listen on, and one in its place. One more, in a pool of its own, serves all turns."""
 
 
 @dataclass(frozen=True, slots=True)

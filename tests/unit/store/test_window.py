@@ -40,8 +40,17 @@ def test_owners_of_whom_nothing_counts_are_forgotten() -> None:
     local = Local()
     for index in range(30_000):
         quota = Quota(f"key:{index}", Rate(5, 0))
-        local.verdict([quota], float(index))
+        local.count([quota], "", float(index))
     assert len(local._windows) <= 10_000
+
+
+def test_a_day_of_requests_is_a_minute_of_memory() -> None:
+    """Counting alone, as while the store decides, keeps no more than two minutes' buckets."""
+    local = Local()
+    for second in range(86_400):
+        local.count([KEY], "", float(second))
+    assert len(local._windows["key:a"].buckets) <= 121
+    assert local.verdict([KEY], 86_400.0).refused == 1
 
 
 @dataclass
