@@ -27,13 +27,13 @@ SERVING = re.compile(r"serving on (http://\S+)")
 
 
 @contextlib.asynccontextmanager
-async def serve(app: Any, *, grace: int = 5, port: int = 0) -> AsyncIterator[str]:
+async def serve(app: Any, *, grace: int = 5, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
     """Serve an ASGI application with uvicorn in this loop; its URL, without a slash at the end.
 
     Leaving ends it as SIGTERM does: what runs may finish within `grace` seconds, then the lifespan ends.
     """
     with listening() as listener:
-        listener.bind(("127.0.0.1", port))
+        listener.bind((host, port))
         config = uvicorn.Config(
             app,
             http=Wire,
@@ -53,7 +53,7 @@ async def serve(app: Any, *, grace: int = 5, port: int = 0) -> AsyncIterator[str
             if running.done():
                 await running
                 raise RuntimeError("The application did not start; its log says why.")
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            yield f"http://{host}:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
             await running

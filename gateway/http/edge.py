@@ -82,11 +82,11 @@ class Identified:
 
     def _path(self, path: str) -> str:
         meant = canonical(path)
-        doubled = path.count("/chat/completions") > 1 or "/v1/v1" in path
+        doubled = (path.count("/chat/completions") > 1 or "/v1/v1" in path) and _CHAT.fullmatch(meant) is not None
         if doubled and meant not in self._warned and len(self._warned) < 100:
             self._warned.add(meant)
-            asked = quote(path[:200])
-            logger.warning("a caller asks %s; the URL that it wants is the one that ends in %s", asked, meant)
+            asked, wanted = quote(path[:200]), quote(meant[:200])
+            logger.warning("a caller asks %s; the URL that it wants is the one that ends in %s", asked, wanted)
         return meant
 
 

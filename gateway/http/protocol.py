@@ -30,7 +30,11 @@ IDLE, INTERVAL, PROBES = 15, 5, 3
 """Seconds and a count: a peer that vanished without a word is noticed after half a minute, when nothing is sent too."""
 UNACKNOWLEDGED = 10_000
 """Milliseconds that written bytes may stay unacknowledged: for a peer that vanished in the middle of an answer."""
+SEND_BUFFER = 128 * 1024
+"""Bytes, which Linux doubles. Left alone it grows to 4 MB of the kernel's memory for each caller that does not read; an
+answer that is spoken needs a hundredth of it."""
 _OPTIONS = (
+    ("SOL_SOCKET", "SO_SNDBUF", SEND_BUFFER),
     ("IPPROTO_TCP", "TCP_NODELAY", 1),
     ("SOL_SOCKET", "SO_KEEPALIVE", 1),
     ("IPPROTO_TCP", "TCP_KEEPIDLE", IDLE),

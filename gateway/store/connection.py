@@ -20,6 +20,7 @@ from gateway.errors import ConfigurationError, Fault, StoreUnavailable
 from gateway.store.foreign import FOREIGN, code, meaning, told
 from gateway.store.line import Command, Line
 from gateway.store.patience import Patience
+from gateway.store.upkeep import happened, kept_up
 
 logger = logging.getLogger("gateway.store")
 
@@ -67,6 +68,7 @@ class Connection:
         self._since = time.monotonic()
         self._returned: list[Callable[[], None]] = []
         self._complained: dict[str, float] = {}
+        self._missed = False
 
     @property
     def writable(self) -> bool:
@@ -77,14 +79,23 @@ class Connection:
         """The name of a key or channel of ours. The parts are ours, or went through `names.safe`."""
         return ":".join((self._prefix, *parts))
 
+    def missed(self) -> None:
+        """Somebody wanted it and goes on without: its return will be news."""
+        if not self.writable and not self._missed:
+            self._missed = True
+            logger.warning("the store is not there; what it keeps is done without until it is")
+
+    def doubted(self) -> None:
+        """Somebody has a reason to believe that it is gone: look now."""
+        self._lost.set()
+
     def on_return(self, callback: Callable[[], None]) -> None:
         """Call this whenever the store takes writes, after it did not."""
         self._returned.append(callback)
 
     async def reached(self, within: float) -> bool:
         """Wait until the store takes writes, so many seconds at most; whether it does."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._reached.wait(), within)
+        await happened(self._reached, within)
         return self.writable
 
     async def ask(self, *command: str | int | float) -> Any:
@@ -130,14 +141,13 @@ class Connection:
     async def opened(self) -> AsyncIterator[None]:
         """Keep looking for the store for the length of the block. Raises ConfigurationError for a URL it cannot use."""
         await self._open()
-        tasks = [asyncio.create_task(self._line.run()), asyncio.create_task(self._watch())]
         try:
-            yield
+            async with kept_up(self._line.run(), self._watch()):
+                try:
+                    yield
+                finally:
+                    self.state = "away"
         finally:
-            self.state = "away"
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             await self._close()
 
     async def _open(self) -> None:
@@ -169,8 +179,7 @@ class Connection:
                 await self._look()
             if self.writable:
                 pause = FIRST
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._lost.wait(), STEADY)
+                await happened(self._lost, STEADY)
             else:
                 pause = min(max(FIRST, pause * 2), LONGEST)
             self._lost.clear()
@@ -233,10 +242,13 @@ class Connection:
             self._lost.set()
             self._reached.clear()
             if before == "there":
+                self._missed = True
                 logger.warning("the store %s: %s", "takes no writes" if state == "reads" else "is away", why)
             return
         self._reached.set()
-        logger.info("the store is there, after %.1f s", lasted)
+        if self._missed:
+            self._missed = False
+            logger.info("the store is there, after %.1f s", lasted)
         for callback in self._returned:
             callback()
 

@@ -16,6 +16,7 @@ from gateway.errors import StoreUnavailable
 from gateway.store import snapshot
 from gateway.store.connection import Connection, Script
 from gateway.store.known import Known, lacking, merged, read, withdrawn, written
+from gateway.store.upkeep import happened
 from gateway.types import Key
 
 logger = logging.getLogger("gateway.store")
@@ -79,19 +80,21 @@ class Register:
         """Something has changed: look now."""
         self._stale.set()
 
+    def returned(self) -> None:
+        """The store is back, with what it has kept: read all of it."""
+        self._mark = None
+        self._stale.set()
+
     async def read_once(self, within: float) -> bool:
         """Wait until the store's account was read; False where that took longer."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._read.wait(), within)
-        return self._read.is_set()
+        return await happened(self._read, within)
 
     async def run(self) -> None:
         """Keep the account up to date, until cancelled."""
         while True:
             with suppress(StoreUnavailable):
                 await self.refresh()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stale.wait(), LOOK)
+            await happened(self._stale, LOOK)
             self._stale.clear()
 
     async def refresh(self) -> None:
@@ -104,11 +107,10 @@ class Register:
                 mine = withdrawn(mine, theirs)  # the snapshot is of another store
             self.known = merged(mine, theirs)
             missing = lacking(theirs, self.known)
-            if missing.keys or missing.generations:
-                await self._keep(missing)
-                mark = None  # ours is not the only change, perhaps: read again
-                self._stale.set()
             self._mark = mark
+            if (missing.keys or missing.generations) and self._connection.writable:
+                await self._keep(missing)
+                self.returned()
             await self._save()
         self._read.set()
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import regex
 
-from gateway.errors import GatewayError, UpstreamError, UpstreamTruncated
+from gateway.errors import GatewayError, UpstreamEmpty, UpstreamError, UpstreamTruncated
 from gateway.types import Chunks, Opened, Prompt
 
 MEMORY = 64 * 1024
@@ -72,7 +72,7 @@ async def _succeeded(said: str, prompt: Prompt, successor: Callable[[Prompt], Aw
 async def joined(said: str, chunks: Chunks) -> Chunks:
     """The chunks of a successor without what was said already; its finish says that the answer was continued.
 
-    Raises UpstreamTruncated where there is no finish.
+    Raises UpstreamTruncated where there is no finish, UpstreamEmpty where there is nothing else.
     """
     seam, heard, whole = Seam(said), "", False
     open_ = True
@@ -84,6 +84,8 @@ async def joined(said: str, chunks: Chunks) -> Chunks:
                 open_ = repeated is None
                 chunk.text = heard[repeated:] if repeated is not None else ""
             if chunk.finish_reason is not None:
+                if not heard.strip():
+                    raise UpstreamEmpty("The upstream finished without a word.", finish_reason=chunk.finish_reason)
                 whole = True
                 chunk.extension = {**(chunk.extension or {}), "continued": True}
             yield chunk

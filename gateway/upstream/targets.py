@@ -42,6 +42,8 @@ class Known:
     ask: Ask
     seconds: float
     probe: asyncio.Task[None] | None = None
+    published: float = 0.0
+    """Until when this worker said last that it is left out."""
 
 
 def unpublished(target: str, until: float) -> None:
@@ -81,9 +83,12 @@ class Targets:
                     known.probe.cancel()
 
     def told(self, target: str, until: float) -> None:
-        """Another worker leaves this target out until then (seconds since the epoch)."""
+        """Another worker leaves this target out until then (seconds since the epoch).
+
+        What this one published itself comes back to it, and may be out of date by then: it changes nothing.
+        """
         for identity, known in self.known.items():
-            if identity.name == target:
+            if identity.name == target and until != known.published:
                 known.health.breaker.told(until - self.epoch())
 
     async def aclose(self) -> None:
@@ -94,7 +99,10 @@ class Targets:
         await asyncio.gather(*probes, return_exceptions=True)
 
     def _published(self, identity: Identity, seconds: float) -> None:
-        self.publish(identity.name, self.epoch() + seconds)
+        until = self.epoch() + seconds
+        if (known := self.known.get(identity)) is not None:
+            known.published = until
+        self.publish(identity.name, until)
 
     def _opened(self, identity: Identity) -> None:
         known = self.known.get(identity)

@@ -4,7 +4,7 @@ import contextlib
 import socket
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from tests.caller import calling
 from tests.serving import serve
 
 NORA = Agent("nora", "You are Nora.", apology="Sorry, I lost my thread.")
+LONE = replace(NORA, name="lone", route="alone")
 STEADY = Breaker(failures=1000)
 """Never opens: each turn reaches the failing target."""
 FIRST = 0.3
@@ -38,17 +39,22 @@ def nobody() -> str:
 
 
 @contextlib.asynccontextmanager
-async def routed(var: Path, *targets: Target, breaker: Breaker = STEADY, **route: Any) -> AsyncIterator[str]:
-    """The URL of a gateway with the agent `nora` and the route `main`, which she takes."""
+async def routed(
+    var: Path, *targets: Target, breaker: Breaker = STEADY, alone: Target | None = None, **route: Any
+) -> AsyncIterator[str]:
+    """The URL of a gateway with the agent `nora` and the route `main`, which she takes.
+
+    With the target `alone` there is a route `alone` that has no other, and the agent `lone`, who takes it.
+    """
     settings = Settings(
         server=Server(drain_timeout=0.5),
         limits=Limits(body_timeout=0.5),
-        routes={"main": Route(targets, **route)},
+        routes={"main": Route(targets, **route)} | ({"alone": Route((alone,))} if alone else {}),
         breaker=breaker,
         default_route="main",
         var=var,
     )
-    async with serve(create_app(settings, {"nora": NORA})) as url:
+    async with serve(create_app(settings, {"nora": NORA} | ({"lone": LONE} if alone else {}))) as url:
         yield url
 
 

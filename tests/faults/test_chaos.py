@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import statistics
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.bench.measuring import percentile
 from tests.bench.targets import family
 from tests.caller import calling
 from tests.load.crowd import Crowd, crowd
@@ -136,7 +136,7 @@ def gateway_before(
         yield Scene(gateway)
 
 
-async def test_u01_u08_an_upstream_killed_and_restarted_under_load_leaves_no_stream_without_an_end(
+async def test_u36_an_upstream_killed_and_restarted_under_load_leaves_no_stream_without_an_end(
     tmp_path: Path,
 ) -> None:
     """Each of 200 callers hears the answer, or the apology and a finish, or an error; all is well after the return."""
@@ -182,13 +182,15 @@ async def test_s02_a_store_killed_under_load_costs_no_caller_anything(tmp_path: 
             back = time.monotonic()
             await asyncio.sleep(2.0)
             assert await scene.missing() == []
-        before, meanwhile = (
-            statistics.median(heard.first for heard in part)
-            for part in (scene.between(0, away - 1), scene.between(away, back))
-        )
+        before, meanwhile = (quickest(part) for part in (scene.between(0, away - 1), scene.between(away, back)))
         print(counted(scene.heard), f"first word before {before:.3f} s, while it was away {meanwhile:.3f} s")
         assert whole(scene.heard)
-        assert meanwhile < before + 0.05
+        assert meanwhile < before + 0.03, "a turn that waits for its store waits 50 ms"
+
+
+def quickest(every: Sequence[Heard]) -> float:
+    """The first word's 10th percentile: a busy machine delays some, waiting for the store would delay all."""
+    return percentile([heard.first for heard in every], 0.1)
 
 
 def embedded_store(gateway: int) -> int:
@@ -210,8 +212,8 @@ async def test_s12_sigterm_under_load_cuts_no_stream(tmp_path: Path, chunks: int
                 gathered.leave_when_refused()
                 status = await asyncio.to_thread(scene.gateway.process.wait, 30)
                 took = time.monotonic() - signalled
-            running = [heard for asked, heard in scene.told if asked < signalled < asked + heard.seconds]
-            later = scene.between(signalled + 0.2, float("inf"))
+            running = [heard for asked, heard in scene.told if asked + heard.first < signalled < asked + heard.seconds]
+            later = scene.between(signalled, float("inf"))
             print(f"running: {counted(running)}; later: {counted(later)}; ended after {took:.1f} s")
             assert status == 0
             assert took < 0.5 + drain + 5
@@ -220,5 +222,5 @@ async def test_s12_sigterm_under_load_cuts_no_stream(tmp_path: Path, chunks: int
                 assert whole(running)
             else:
                 assert {(heard.ending, heard.incomplete) for heard in running} == {("finish", True), ("error", False)}
-            assert {heard.ending for heard in later} <= {"refused", "unreachable"}
-            assert {heard.status for heard in later} <= {503, 0}
+            assert {(heard.ending, heard.status) for heard in later} <= {("refused", 503), ("unreachable", 0)}
+            assert all(told.heard.ending in PROPER for told in scene.told if told.asked < signalled - 1)

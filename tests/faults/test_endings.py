@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from gateway.app import create_app
-from gateway.settings import Route, Settings, Target
+from gateway.settings import Breaker, Route, Settings, Target
 from gateway.types import Agent
 from tests.caller import calling
 from tests.serving import serve
@@ -70,7 +70,7 @@ async def gateway(upstream: Upstream, tmp_path: Path) -> AsyncIterator[str]:
     """A gateway with agents `nora` (speaks) and `strict`, and routes `up` (error) and `soft` (speaks)."""
     target = Target(url=upstream.url, model="m", connect=0.5, first_token=0.4, between_chunks=0.2, total=5.0)
     routes = {"up": Route((target,)), "soft": Route((target,), on_failure="speak")}
-    settings = Settings(routes=routes, default_route="up", var=tmp_path)
+    settings = Settings(routes=routes, default_route="up", breaker=Breaker(failures=1000), var=tmp_path)
     async with serve(create_app(settings, {"nora": NORA, "strict": STRICT})) as url:
         yield url
 

@@ -13,7 +13,7 @@ import openai
 import pytest
 
 from gateway.app import create_app
-from gateway.settings import Route, Settings, Target
+from gateway.settings import Breaker, Route, Settings, Target
 from gateway.types import Agent, Passage, Query, Retrieval, Retrieve, Retrieved, Turn
 from tests.caller import calling
 from tests.serving import serve
@@ -46,7 +46,7 @@ async def gateway(tmp_path: Path, *upstreams: str, first_token: float = 1.0, **m
     """A gateway whose default route has these targets, and agents that say fillers after `AFTER` seconds."""
     target = Target(model="m", connect=0.5, first_token=first_token, between_chunks=1.0, total=10.0)
     targets = tuple(replace(target, url=url) for url in upstreams)
-    settings = Settings(routes={"up": Route(targets)}, default_route="up", var=tmp_path)
+    settings = Settings(routes={"up": Route(targets)}, default_route="up", breaker=Breaker(failures=1000), var=tmp_path)
     async with serve(create_app(settings, AGENTS, **more)) as url:
         yield url
 

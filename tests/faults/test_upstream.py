@@ -49,17 +49,18 @@ async def delay(url: str, model: str = "main") -> float:
     return statistics.median(each.first for each in heard)
 
 
-async def fails_over(var: Path, failing: Target, second: Upstream, *, own: float) -> None:
-    """The second target answers agent and route, at most ADDED seconds after the first one's own delay."""
-    async with routed(var, failing, target(second.url)) as url:
+async def failing_first(
+    var: Path, failing: Target, second: Upstream, *, own: float, within: float
+) -> tuple[Heard, Heard]:
+    """Agent and route hear the second target, at most ADDED seconds after the failing one's own delay.
+
+    Returned is what they hear where there is no second, in so many seconds: a bare route, and an agent, whose text is
+    the apology.
+    """
+    async with routed(var, failing, target(second.url), alone=failing) as url:
         for model in ("main", "nora"):
             assert await delay(url, model) < own + ADDED
-
-
-async def told(var: Path, failing: Target, *, within: float) -> tuple[Heard, Heard]:
-    """Where nobody else is there: what a bare route says, and an agent, which apologises."""
-    async with routed(var, failing) as url:
-        route, agent = await asked(url, "main"), await asked(url)
+        route, agent = await asked(url, "alone"), await asked(url, "lone")
     assert (agent.status, agent.text, agent.finish) == (200, APOLOGY, "stop")
     assert route.first < within and agent.first < within
     return route, agent
@@ -67,17 +68,14 @@ async def told(var: Path, failing: Target, *, within: float) -> tuple[Heard, Hea
 
 async def test_u01_a_refused_connection_costs_nothing(upstream: Upstream, tmp_path: Path) -> None:
     """The other target's answer at once; if there is none, 502 `upstream_unavailable` or the apology, at once."""
-    await fails_over(tmp_path, target(nobody()), upstream, own=0)
-    route, agent = await told(tmp_path, target(nobody()), within=0.3)
+    route, agent = await failing_first(tmp_path, target(nobody()), upstream, own=0, within=0.3)
     assert (route.status, route.code, agent.code) == (502, "upstream_unavailable", "upstream_unavailable")
 
 
 async def test_u02_a_name_that_nobody_has(upstream: Upstream, tmp_path: Path) -> None:
     """The other target's answer; if there is none, 502 `upstream_unavailable` within the deadline."""
     missing = target("http://nobody.invalid/v1", first_token=1.0)
-    async with routed(tmp_path, missing, target(upstream.url)) as url:
-        assert (await asked(url)).text == HELLO
-    route, _ = await told(tmp_path, missing, within=1.2)
+    route, _ = await failing_first(tmp_path, missing, upstream, own=1.0, within=1.2)
     assert (route.status, route.code) == (502, "upstream_unavailable")
 
 
@@ -107,8 +105,7 @@ async def test_u03_a_certificate_that_is_not_valid(upstream: Upstream, tmp_path:
     """The other target's answer; if there is none, 502 `upstream_tls_error`. A server without TLS is the same."""
     async with tls(tmp_path) as url, await asyncio.start_server(plain, "127.0.0.1", 0) as server:
         for bad in (url, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"):
-            await fails_over(tmp_path, target(bad), upstream, own=0.1)
-            route, _ = await told(tmp_path, target(bad), within=0.3)
+            route, _ = await failing_first(tmp_path, target(bad), upstream, own=0.1, within=0.3)
             assert (route.status, route.code) == (502, "upstream_tls_error")
 
 
@@ -128,8 +125,7 @@ async def test_u04_u05_u06_a_target_that_hangs_is_left_at_its_deadline(
     """The other target's answer at the deadline; if all hang, 504 `upstream_timeout` or the apology within the route's
     whole time."""
     async with scripted(hangs) as hanging:
-        await fails_over(tmp_path, target(hanging.url), upstream, own=FIRST)
-        await told(tmp_path, target(hanging.url), within=FIRST + ADDED)
+        await failing_first(tmp_path, target(hanging.url), upstream, own=FIRST, within=FIRST + ADDED)
         async with routed(tmp_path, target(hanging.url), target(hanging.url), first_token=FIRST + 0.2) as url:
             route, agent = await asked(url, "main"), await asked(url)
         assert (route.status, route.code) == (504, "upstream_timeout")
@@ -157,8 +153,7 @@ async def test_u08_a_connection_that_breaks_before_the_first_word(
 ) -> None:
     """Reset, closed, cut or garbled before the first word: the other target's answer at once, or 502."""
     async with scripted(fails) as failing:
-        await fails_over(tmp_path, target(failing.url), upstream, own=0)
-        route, agent = await told(tmp_path, target(failing.url), within=0.3)
+        route, agent = await failing_first(tmp_path, target(failing.url), upstream, own=0, within=0.3)
     assert (route.status, route.code, agent.code) == (status, code, code)
 
 
@@ -171,8 +166,7 @@ async def test_u12_an_error_as_the_first_event(
 ) -> None:
     """The other target's answer; if there is none, the status that the error means, and nothing of its text."""
     async with scripted(Script([Event(error("boom sk-secret", code))])) as failing:
-        await fails_over(tmp_path, target(failing.url), upstream, own=0)
-        route, _ = await told(tmp_path, target(failing.url), within=0.3)
+        route, _ = await failing_first(tmp_path, target(failing.url), upstream, own=0, within=0.3)
     assert (route.status, route.code) == (status, told_code) and b"secret" not in route.body
 
 
@@ -228,8 +222,7 @@ async def test_u17_heartbeats_are_no_answer(upstream: Upstream, tmp_path: Path) 
 async def test_u18_an_event_without_end_is_broken_off(upstream: Upstream, tmp_path: Path, flood: bytes) -> None:
     """Before the first word: the other target's answer, or 502 `upstream_protocol_error`; after it: the apology."""
     async with scripted(Script([flood, Hang()])) as failing:
-        await fails_over(tmp_path, target(failing.url), upstream, own=0.05)
-        route, _ = await told(tmp_path, target(failing.url), within=0.4)
+        route, _ = await failing_first(tmp_path, target(failing.url), upstream, own=0.05, within=0.4)
         assert (route.status, route.code) == (502, "upstream_protocol_error")
         failing.script = Script(["Hel", Pause(0.05), flood, Hang()])
         async with routed(tmp_path, target(failing.url)) as url:
@@ -264,17 +257,17 @@ async def test_u19_a_flood_of_events_does_not_hold_up_the_others(upstream: Upstr
 async def test_u24_a_limit_is_told_with_its_time(upstream: Upstream, tmp_path: Path) -> None:
     """The other target's answer; if there is none, 429 with the same Retry-After, and nobody asks before it is over."""
     async with scripted(Answer(429, error("Slow down."), {"retry-after": "20"})) as limited:
-        await fails_over(tmp_path, target(limited.url), upstream, own=0)
+        first = target(limited.url)
+        async with routed(tmp_path, first, target(upstream.url), alone=first) as url:
+            assert await delay(url) < ADDED
+            heard = [await asked(url, "alone") for _ in range(3)]
+            assert (await asked(url, "lone")).text == APOLOGY
         assert len(limited.requests) == 1  # of all these turns
-        async with routed(tmp_path, target(limited.url)) as url:
-            heard = [await asked(url, "main") for _ in range(3)]
-            assert (await asked(url)).text == APOLOGY
         assert [each.status for each in heard] == [429] * 3
         assert {each.headers["retry-after"] for each in heard} == {"20"}
-        assert len(limited.requests) == 2
         limited.script = Answer(429, error("Slow down."), {"retry-after": "86400"})
-        route, _ = await told(tmp_path, target(limited.url), within=0.3)
-        assert route.headers["retry-after"] == "60"
+        async with routed(tmp_path, first) as url:
+            assert (await asked(url, "main")).headers["retry-after"] == "60"
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -283,8 +276,7 @@ async def test_u25_a_key_that_the_upstream_refuses_is_not_the_callers(
 ) -> None:
     """The other target's answer; if there is none, 502 `upstream_auth_failed`, never 401, and the key is nowhere."""
     async with scripted(Answer(status, error("Incorrect API key provided: sk-secret"))) as refusing:
-        await fails_over(tmp_path, target(refusing.url, key="sk-secret"), upstream, own=0)
-        route, agent = await told(tmp_path, target(refusing.url, key="sk-secret"), within=0.3)
+        route, agent = await failing_first(tmp_path, target(refusing.url, key="sk-secret"), upstream, own=0, within=0.3)
     assert (route.status, route.code) == (502, "upstream_auth_failed")
     assert b"sk-secret" not in route.body + agent.body and "sk-secret" not in caplog.text
 
@@ -328,8 +320,7 @@ async def test_u28_a_page_of_html_is_not_passed_on(upstream: Upstream, tmp_path:
     """The other target's answer at once; if there is none, 502 in the usual envelope, without a word of the page."""
     page = Answer(status, b"<html><h1>Bad Gateway</h1></html>", {"content-type": "text/html"})
     async with scripted(page) as failing:
-        await fails_over(tmp_path, target(failing.url), upstream, own=0)
-        route, _ = await told(tmp_path, target(failing.url), within=0.3)
+        route, _ = await failing_first(tmp_path, target(failing.url), upstream, own=0, within=0.3)
     assert (route.status, route.code) == (502, "upstream_unavailable") and b"html" not in route.body.lower()
 
 
@@ -344,6 +335,5 @@ async def test_u30_a_compressed_body_is_read_and_a_garbled_one_is_not(upstream: 
     latin = 'data: {"choices":[{"delta":{"content":"Grüße"}}]}\n\n'.encode("latin-1")
     for body, headers in ((latin, {}), (b"no gzip", {"content-encoding": "gzip"})):
         async with scripted(Script([body], headers=headers)) as garbled:
-            await fails_over(tmp_path, target(garbled.url), upstream, own=0)
-            route, _ = await told(tmp_path, target(garbled.url), within=0.3)
+            route, _ = await failing_first(tmp_path, target(garbled.url), upstream, own=0, within=0.3)
             assert route.status == 502

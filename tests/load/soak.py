@@ -42,8 +42,10 @@ SHORT = 300.0
 """Seconds below which memory is not judged."""
 MEGABYTES = 1.0
 """A minute at most, after the warm-up."""
-DESCRIPTORS = 1.0
-"""The same."""
+REST = 2.0
+"""Seconds after the last answer in which connections of callers are closed."""
+KEPT = 20
+"""Descriptors that may be there afterwards and not before, besides a kept connection for each caller."""
 CONFIG = """
 prompts = "{prompts}"
 [server]
@@ -200,6 +202,7 @@ async def soaked(who: Cast, seconds: float) -> tuple[Run, Watch]:
         for program, first in ((who.upstream, 0.3), (who.redis, 0.6))
     ]
     try:
+        watch.before = sampled(who.gateway.process.pid, 0).descriptors
         async with crowd(CALLERS, ask, run.note):
             told = 0.0
             while (at := time.monotonic() - began) < seconds:
@@ -212,6 +215,8 @@ async def soaked(who: Cast, seconds: float) -> tuple[Run, Watch]:
         for killer in killers:
             killer.cancel()
         await asyncio.gather(*killers, return_exceptions=True)
+    await asyncio.sleep(REST)
+    watch.after = sampled(who.gateway.process.pid, 0).descriptors
     return run, watch
 
 
@@ -224,14 +229,17 @@ def line(watch: Watch, run: Run) -> str:
 def verdict(run: Run, watch: Watch) -> list[tuple[str, bool]]:
     """What is promised, in words, and whether it was kept."""
     judged = watch.samples[-1].at + EVERY >= SHORT
-    memory, descriptors = watch.memory, watch.descriptors
+    memory = watch.memory
     without = sum(count for ending, count in run.endings.items() if ending not in PROPER)
     return [
         (
             f"memory {memory} (MB; at most {MEGABYTES:g}{'' if judged else '; a short run: not judged'})",
             not (judged and memory.over(MEGABYTES)),
         ),
-        (f"descriptors {descriptors} (at most {DESCRIPTORS:g})", not descriptors.over(DESCRIPTORS)),
+        (
+            f"descriptors of the idle process: {watch.before} before, {watch.after} after (a kept connection a caller)",
+            watch.after <= watch.before + CALLERS + KEPT,
+        ),
         (f"{without} streams without an end, of {sum(run.endings.values())}", not without),
     ]
 
@@ -240,7 +248,7 @@ async def main_run(minutes: float) -> bool:
     """Soak, print, and say whether all is kept."""
     async with cast(ROOT / "var" / "bench" / "var") as who:
         run, watch = await soaked(who, minutes * 60)
-    print(f"\n{run}; slopes after {watch.warm_up:.0f} s of warm-up, {len(watch.samples)} samples")
+    print(f"\n{run}; slope after {watch.warm_up:.0f} s of warm-up, {len(watch.samples)} samples")
     every = verdict(run, watch)
     for words, kept in every:
         print(f"{'kept  ' if kept else 'BROKEN'} {words}")

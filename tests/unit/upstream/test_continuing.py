@@ -1,10 +1,9 @@
 """gateway/upstream/continuing.py: what was said, and what a successor says, become one text."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pytest
-import regex
 
 from gateway.errors import (
     Draining,
@@ -16,26 +15,10 @@ from gateway.errors import (
 )
 from gateway.types import Chunk, Chunks, Opened, Prompt
 from gateway.upstream.continuing import MEMORY, Seam, continued, joined
+from tests.broken import TEXTS, WAYS, Way, broken_at
 
 PROMPT = Prompt([{"role": "user", "content": "How tall is it?"}], {"temperature": 0.2})
 BROKEN = UpstreamStalled("silent")
-ENGLISH = (
-    "The tower is very very tall, and it was built again and again. At the foot of the tower stands a house; the "
-    "house at the foot of the tower is older. It's a well-known lighthouse \u2013 \u201cthe Light\u201d, say people. "
-    "The light of the lighthouse is seen from far, far away, and step by step one gets there. No, no: the tower is 42 "
-    "metres tall.\n\nThe tower is open from nine; that that is so, is so."
-)
-GERMAN = (
-    "Der Turm ist sehr, sehr hoch, und der Turm ist sehr alt. Schritt für Schritt geht es hinauf, Stufe um Stufe, bis "
-    "zur Laterne. Die, die oben wohnten, sahen das Meer und das Meer sah sie. Über die Brücke, über die Düne: "
-    "\u201eHier oben\u201c, sagten sie, ist es schön \u2013 schön und still. Das Leuchtfeuer leuchtet, und das "
-    "Leuchtfeuer des Turms leuchtet weit, weit hinaus aufs Wattenmeer."
-)
-CHINESE = (
-    "灯塔很高，高四十二米。人人都说谢谢，谢谢守塔的人。慢慢走，慢慢看，"  # noqa: RUF001 Chinese marks
-    "灯塔的灯照着海，海照着灯塔。研究研究这座灯塔吧。"  # noqa: RUF001
-)
-TEXTS = {"english": ENGLISH, "german": GERMAN, "chinese": CHINESE}
 RUNS = 100
 
 
@@ -91,39 +74,9 @@ async def told(said: str, following: str, chance: random.Random) -> tuple[str, S
     return "".join(chunk.text for chunk in chunks), successor, chunks
 
 
-def broken_at(text: str, chance: random.Random) -> int:
-    """Where a stream of UTF-8 that broke off at a random byte leaves the text: behind its last whole character."""
-    encoded = text.encode()
-    return len(encoded[: chance.randrange(6, len(encoded))].decode(errors="ignore"))
-
-
-def exact(text: str, at: int, _: random.Random) -> str:
-    """Token by token, even in the middle of a word."""
-    return text[at:]
-
-
-def restart(text: str, _: int, __: random.Random) -> str:
-    """The whole answer once more."""
-    return text
-
-
-def overlap(text: str, at: int, chance: random.Random) -> str:
-    """The last two to six words once more; of Chinese, six to fourteen characters."""
-    if text == CHINESE:
-        return text[max(0, at - chance.randint(6, 14)) :]
-    begun = [match.start() for match in regex.finditer(r"(?<!\S)\S*?\w", text[:at])]
-    return text[begun[-min(len(begun), chance.randint(2, 6))] :]
-
-
-def broken_word(text: str, at: int, _: random.Random) -> str:
-    """What there was of a word once more, with its rest; exactly where no word was begun, and in Chinese."""
-    begun = regex.search(r"(?<!\S)\S*\w\S*\Z", text[:at])
-    return text[begun.start() if begun and text != CHINESE else at :]
-
-
-@pytest.mark.parametrize("way", [exact, overlap, restart, broken_word], ids=lambda way: way.__name__)
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-async def test_a_continued_answer_is_the_whole_text(text: str, way: Callable[[str, int, random.Random], str]) -> None:
+async def test_a_continued_answer_is_the_whole_text(text: str, way: Way) -> None:
     """Broken off anywhere and gone on with in any way, no word is lost and none is said twice."""
     for seed in range(RUNS):
         chance = random.Random(seed)
@@ -253,6 +206,7 @@ async def test_an_end_without_a_finish_is_a_break() -> None:
         Successor(Stream(), error=UpstreamRejected("prefill is not supported")),
         Successor(Stream(Chunk(" there"), error=UpstreamTruncated("cut"))),
         Successor(Stream(Chunk(" there"))),
+        Successor(Stream(Chunk(" "), Chunk(finish_reason="stop"))),
         Successor(Stream()),
     ],
 )

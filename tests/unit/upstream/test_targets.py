@@ -132,6 +132,21 @@ async def test_workers_tell_one_another(worker: Worker) -> None:
     await other.targets.aclose()
 
 
+async def test_a_workers_own_word_changes_nothing_when_it_comes_back(worker: Worker) -> None:
+    """The store sends it to all: a target with a limit is asked when that is over, and one that is back stays so."""
+    echo: list[tuple[str, float]] = []
+    worker.targets.publish = lambda target, until: echo.append((target, until))
+    health = worker.health(Target(9.0))
+    health.breaker.cool(0.05, UpstreamLimited("limit"))
+    worker.targets.told(*echo[-1])
+    await asyncio.sleep(0.06)
+    assert health.breaker.admits()
+    worker.fail(health)
+    health.breaker.spoke(worker.targets.clock())
+    worker.targets.told(*echo[-1])
+    assert health.breaker.admits() and len(echo) == 2
+
+
 async def test_the_same_target_is_the_same_in_every_route_and_after_a_reload(worker: Worker) -> None:
     """URL, model and key say which it is; deadlines may change, and so may the breaker's rule."""
     health = worker.health(Target(9.0))
