@@ -191,3 +191,22 @@ async def test_fifty_streams_are_not_disturbed_by_twenty_reloads(
         streams.clear()
         gc.collect()
         assert [brain for brain in gc.get_objects() if isinstance(brain, Brain)] == [state["brain"]()]
+
+
+async def test_the_first_turn_finds_a_connection(settings: Settings, upstream: Upstream) -> None:
+    """At start and after a reload each target has a kept connection; nobody was asked for a completion."""
+    async with scripted() as other:
+        now = settings
+        async with in_process(settings, lambda: now) as (url, reload, _):
+            opened = set(upstream.connections)
+            assert opened and not upstream.requests
+            assert await said(url, "up") == "Hello there."
+            assert set(upstream.connections) == opened
+            now = replace(
+                settings, routes={**settings.routes, "new": Route((Target(url=other.url, model="scripted"),))}
+            )
+            assert (await reload()).changed == ("route new",)
+            opened = set(other.connections)
+            assert opened and not other.requests
+            assert await said(url, "new") == "Hello there."
+            assert set(other.connections) == opened
