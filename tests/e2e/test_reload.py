@@ -19,6 +19,7 @@ from gateway.settings import Read, Route, Settings, Target
 from gateway.types.administration import Reloaded
 from gateway.watching import Sources
 from tests.caller import calling
+from tests.knowledge import LIGHTHOUSE, built
 from tests.serving import Gateway, gateway_process, seen, serve
 from tests.upstream import Pause, Request, Script, Upstream, scripted
 
@@ -132,6 +133,35 @@ async def test_a_broken_file_leaves_the_old_one_serving(running: Gateway, tmp_pa
 
     await until(mended)
     assert "taken at the next start only: log.format" in running.log  # --port wins over server.port
+
+
+async def test_new_knowledge_is_served_without_a_restart(tmp_path: Path) -> None:
+    """A new version, made by another process, is served as soon as its pointer is there; a rollback likewise."""
+    write(tmp_path, "http://127.0.0.1:9/v1")
+    (tmp_path / "prompts" / "nora.md").write_text(
+        agent("You are Nora.", "collections: [lighthouse]\nroute: extractive\n")
+    )
+    shelf = built(tmp_path, "lighthouse", LIGHTHOUSE)
+    first = shelf.current()
+    arguments = ("--config", str(tmp_path / "gateway.toml"))
+    opened = gateway_process(environ={"GATEWAY_VAR": str(tmp_path / "var")}, arguments=arguments)
+    gateway = await asyncio.to_thread(opened.__enter__)
+    try:
+        asked = [{"role": "user", "content": "When do puffins nest?"}]
+
+        async def answered(month: str) -> bool:
+            async with calling(f"{gateway.url}/agents/nora/chat/completions", {"messages": asked}) as call:
+                return month in await call.text()
+
+        assert await answered("June")
+        birds = "# Birds\n\n## Puffins\n\nPuffins nest in May.\n\n## Gulls\n\nGulls steal sandwiches.\n"
+        await asyncio.to_thread(built, tmp_path, "lighthouse", LIGHTHOUSE | {"birds.md": birds})
+        await until(lambda: answered("May"))
+        shelf.point(first)
+        await until(lambda: answered("June"))
+        assert gateway.log.count("reloaded: knowledge lighthouse") == 2
+    finally:
+        await asyncio.to_thread(opened.__exit__, None, None, None)
 
 
 Given = tuple[str, Callable[[], Awaitable[Reloaded]], State]
