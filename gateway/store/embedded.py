@@ -25,7 +25,7 @@ from urllib.parse import quote
 
 from gateway.errors import GatewayError
 from gateway.processes import Child, supervised
-from gateway.store.files import private_directory, replaced
+from gateway.store.files import private, private_directory, replaced
 from gateway.store.upkeep import kept_up
 
 logger = logging.getLogger("gateway.store")
@@ -101,7 +101,7 @@ async def _keep(directory: Path, program: Callable[[], Path]) -> None:
 async def _own(directory: Path, program: Path) -> None:
     """Wait for the lock, then run the server until cancelled. Raises ChildError, OSError."""
     private_directory(directory)
-    lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = private(directory / "lock", os.O_RDWR)
     try:
         while not _locked(lock):  # noqa: ASYNC110  (nobody tells when a lock is free)
             await asyncio.sleep(RETRY)
@@ -124,14 +124,14 @@ def _locked(lock: int) -> bool:
 def _chosen(directory: Path) -> Path:
     """The socket's path; where it would be too long, in a private directory that the next owner takes again."""
     path = socket_path(directory)
-    if len(os.fsencode(path)) <= LONGEST_PATH and _private(path.parent):
+    if len(os.fsencode(path)) <= LONGEST_PATH and _is_private(path.parent):
         return path
     place = tempfile.mkdtemp(prefix="gateway-store-")  # mode 0700
     replaced(directory / "socket", place)
     return Path(place) / "valkey.sock"
 
 
-def _private(directory: Path) -> bool:
+def _is_private(directory: Path) -> bool:
     """Whether it is a directory of ours that nobody else can enter."""
     try:
         found = directory.lstat()
