@@ -16,15 +16,17 @@ import importlib.util
 import logging
 import os
 import platform
+import re
 import stat
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
 from gateway.errors import GatewayError
-from gateway.processes import Child, supervised
+from gateway.processes import Child, ChildError, supervised
 from gateway.store.files import private, private_directory, replaced
 from gateway.store.upkeep import kept_up
 
@@ -41,7 +43,16 @@ STOP = 10.0
 MEMORY = "256mb"
 """The server's bound. Where it is reached, what expires anyway goes first (`volatile-ttl`: windows of rates, places of
 streams): a full store would else refuse the write that revokes a key. Keys themselves never expire in there."""
+DATA = "appendonlydir"
+DAMAGE = re.compile(r"Bad file format reading the append only file|Invalid AOF manifest file format")
+"""What the server says of data that it cannot read. Half a last command, as after a power cut, is none: it is cut off."""
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+
+
+class Damaged(GatewayError):
+    """The server refuses its data, which is set aside."""
+
+    code = "store_damaged"
 
 
 class NoServer(GatewayError):
@@ -93,13 +104,15 @@ async def _keep(directory: Path, program: Callable[[], Path]) -> None:
         except NoServer as error:
             logger.warning("the store cannot be started: %s", error.message)
             return
+        except Damaged as error:
+            logger.error("%s", error.message)  # noqa: TRY400  (no stack: the sentence says it)
         except (GatewayError, OSError) as error:
             logger.warning("the store cannot be started, next try in %g s: %s", AGAIN, error)
             await asyncio.sleep(AGAIN)
 
 
 async def _own(directory: Path, program: Path) -> None:
-    """Wait for the lock, then run the server until cancelled. Raises ChildError, OSError."""
+    """Wait for the lock, then run the server until cancelled. Raises Damaged, ChildError, OSError."""
     private_directory(directory)
     lock = private(directory / "lock", os.O_RDWR)
     try:
@@ -109,8 +122,19 @@ async def _own(directory: Path, program: Path) -> None:
         await _ended(path)
         async with supervised(_child(program, directory, path)):
             await asyncio.get_running_loop().create_future()
+    except ChildError as error:
+        if DAMAGE.search(error.message):
+            raise Damaged(_set_aside(directory)) from error
+        raise
     finally:
         os.close(lock)
+
+
+def _set_aside(directory: Path) -> str:
+    """Take the damaged data out of the server's way; what is to be said of it. Raises OSError."""
+    aside = directory / f"{DATA}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
+    (directory / DATA).rename(aside)
+    return f"the store's data is damaged; it begins anew with the keys of the snapshot, and the old data is in {aside}"
 
 
 def _locked(lock: int) -> bool:
