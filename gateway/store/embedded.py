@@ -45,7 +45,7 @@ MEMORY = "256mb"
 streams): a full store would else refuse the write that revokes a key. Keys themselves never expire in there."""
 DATA = "appendonlydir"
 DAMAGE = re.compile(r"Bad file format reading the append only file|Invalid AOF manifest file format")
-"""What the server says of data that it cannot read. Half a last command, as after a power cut, is none: it is cut off."""
+"""What the server says of data that it cannot read. Half a last command, as after a power cut, is cut off."""
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
