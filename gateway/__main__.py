@@ -22,6 +22,7 @@ COMMANDS = {
     "eval": "ask the golden questions and count what was found",
     "agents": "what an agent's file says, and the URL that opens it without a key",
     "check": "say what a start or a turn would miss, and what to do",
+    "keys": "make, list and revoke API keys",
 }
 
 

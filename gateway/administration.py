@@ -1,11 +1,14 @@
 """Binds what is behind the admin API: agent files, the knowledge, and what the store keeps."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from gateway.chat import agent as agent_files
 from gateway.errors import ConfigurationError, Fault
 from gateway.http.capability import capability, path
 from gateway.reloading import Current
+from gateway.retrieval import jobs
 from gateway.retrieval.jobs import Jobs
 from gateway.retrieval.shelves import shelves
 from gateway.settings import Settings
@@ -13,7 +16,14 @@ from gateway.types import Agent, Key
 from gateway.types.administration import Administration, AgentFiles, KeyCabinet, Rotated, WantedKey
 
 
-def bound(current: Current, jobs: Jobs) -> Administration:
+@asynccontextmanager
+async def opened(current: Current) -> AsyncIterator[Administration]:
+    """What is behind `/admin`. Leaving ends the ingests that run."""
+    async with jobs.opened(current.settings, current.opened.knowledge) as ingests:
+        yield bound(current, ingests)
+
+
+def bound(current: Current, ingests: Jobs) -> Administration:
     """The functions behind `/admin`, of what is served now."""
     store = current.opened.store
 
@@ -34,7 +44,7 @@ def bound(current: Current, jobs: Jobs) -> Administration:
         return Rotated(generation, path(capability(store.secret, agent, generation), agent))
 
     keys = KeyCabinet(create, listed, store.keys.revoke)
-    return Administration(keys, files, rotate, shelves(current.settings, current.opened.knowledge, jobs))
+    return Administration(keys, files, rotate, shelves(current.settings, current.opened.knowledge, ingests))
 
 
 def read(settings: Settings) -> AgentFiles:

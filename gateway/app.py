@@ -21,7 +21,6 @@ from gateway.http.limits import Load, WrongKeys
 from gateway.http.state import Access, State
 from gateway.http.urls import routes
 from gateway.reloading import Current, Found
-from gateway.retrieval import jobs
 from gateway.settings import Read, Settings
 from gateway.store import Store
 from gateway.types import Agent, Retrieve
@@ -106,7 +105,9 @@ def _lifespan(
             await current.warm()
             if given.sources is not None:
                 await stack.enter_async_context(_beside(followed(settings, given.sources, current.reload)))
-            ingests = await stack.enter_async_context(jobs.opened(settings, opened.knowledge))
+            administered = given.administered
+            if administered is None:
+                administered = await stack.enter_async_context(administration.opened(current))
             yield State(
                 settings=settings,
                 brain=current.brain,
@@ -114,7 +115,7 @@ def _lifespan(
                 missing=opened.missing,
                 draining=lambda: drain.begun,
                 reload=current.reload,
-                administration=given.administered or administration.bound(current, ingests),
+                administration=administered,
                 started=int(time.time()),
                 access=given.access or _access(opened.store, current),
                 load=load,

@@ -11,6 +11,7 @@ import httpx
 from gateway.administration import read
 from gateway.app import Drain, create_app
 from gateway.errors import Fault
+from gateway.http.state import Access
 from gateway.retrieval import build, ingest, jobs, retriever
 from gateway.retrieval.jobs import Ingest
 from gateway.retrieval.shelves import shelves
@@ -71,6 +72,8 @@ class Administered:
     url: str
     drain: Drain
     http: httpx.AsyncClient
+    jobs: jobs.Jobs
+    cabinet: Cabinet
 
     async def answer(self, method: str, path: str, body: Any = None, status: int = 200) -> Any:
         """The body of an answer that has this status."""
@@ -93,7 +96,12 @@ def settings(root: Path, upstream: str = "http://127.0.0.1:9") -> Settings:
 
 @asynccontextmanager
 async def administered(
-    root: Path, agents: Mapping[str, str] | None = None, *, upstream: str = "http://127.0.0.1:9", run: Ingest = quick
+    root: Path,
+    agents: Mapping[str, str] | None = None,
+    *,
+    upstream: str = "http://127.0.0.1:9",
+    run: Ingest = quick,
+    access: Access | None = None,
 ) -> AsyncIterator[Administered]:
     """Serve these agent files (one, Nora, who knows `lighthouse`) and the knowledge that lies in `root`."""
     write(root / "prompts", {f"{name}.md": text for name, text in (agents or {"nora": NORA}).items()})
@@ -115,6 +123,6 @@ async def administered(
             cabinet.rotate,
             shelves(made, searches, ingests),
         )
-        app = create_app(made, served, drain, retrieve=searches.retrieve, administered=known)
+        app = create_app(made, served, drain, retrieve=searches.retrieve, administered=known, access=access)
         async with serve(app) as url, httpx.AsyncClient(base_url=url, timeout=20) as http:
-            yield Administered(root, url, drain, http)
+            yield Administered(root, url, drain, http, ingests, cabinet)

@@ -4,7 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.stores import server
 from tests.upstream import Upstream, scripted
+
+__all__ = ["server", "upstream"]
 
 
 @pytest.fixture

@@ -11,11 +11,12 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import uvicorn
+from starlette.applications import Starlette
 
 from gateway.http.protocol import Wire, listening
 
@@ -56,6 +57,21 @@ async def serve(app: Any, *, grace: int = 5, host: str = "127.0.0.1", port: int 
         finally:
             server.should_exit = True
             await running
+
+
+def seen(app: Starlette) -> list[Any]:
+    """What the endpoints of an application see: its lifespan's state, once it is served."""
+    states: list[Any] = []
+    inner = app.router.lifespan_context
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[Any]:
+        async with inner(app) as state:
+            states.append(state)
+            yield state
+
+    app.router.lifespan_context = lifespan
+    return states
 
 
 class Gateway:
@@ -140,6 +156,7 @@ def gateway_process(
     *,
     arguments: Sequence[str] = (),
     directory: Path = ROOT,
+    within: Callable[[Sequence[str]], Sequence[str]] = lambda command: command,
     ready_within: float = 60.0,
     stop_within: float = 15.0,
 ) -> Iterator[Gateway]:
@@ -148,7 +165,8 @@ def gateway_process(
     `config` is the text of its TOML file, which lies in a temporary directory; relative paths in it are
     relative to that, so name prompts and knowledge absolutely (`ROOT / "prompts"`). The environment is only `environ`;
     `GATEWAY_VAR` is the temporary directory unless it is in there. Unless `config` says otherwise, SIGTERM gives load
-    balancers no notice: nothing would be served meanwhile, and every test would wait for it.
+    balancers no notice: nothing would be served meanwhile, and every test would wait for it. `within` puts another
+    command in front of it, which must become it.
     """
     with tempfile.TemporaryDirectory(prefix="gateway-") as place:
         file = Path(place, "gateway.toml")
@@ -156,7 +174,7 @@ def gateway_process(
         served = ["serve", "--config", str(file), "--port", "0", *arguments]
         gateway = Gateway(
             subprocess.Popen(
-                [sys.executable, "-m", "gateway", *served],
+                within([sys.executable, "-m", "gateway", *served]),
                 cwd=directory,
                 env={
                     "PATH": os.defpath,

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from gateway.errors import Conflict, DiskFull, Fault, GatewayError, KnowledgeError, NotFound, NotWritable
+from gateway.errors import Conflict, DiskFull, Draining, Fault, GatewayError, KnowledgeError, NotFound, NotWritable
 from gateway.retrieval import ingest, versions
 from gateway.retrieval.retriever import Retriever
 from gateway.settings import Settings
@@ -26,6 +26,8 @@ NICE = 10
 """How far an ingest stands back behind the turns."""
 KEPT = 20
 """Jobs that have ended and are remembered."""
+MOST = 100
+"""Notes, and faults, that a job remembers beside the last one: a folder of photographs has one for each."""
 LOOK = 1.0
 """Seconds after which a watcher hears of a job that has not changed, so that it can end when it has to."""
 Ingest: TypeAlias = Callable[[ingest.Job, ingest.Stop], Iterator[ingest.Event]]
@@ -136,6 +138,9 @@ class Jobs:
             error = known
         except OSError as refused:
             error = ingest.refused(refused)
+        except asyncio.CancelledError:
+            error = Draining("The gateway ended before the ingest did; every version is as it was.")
+            raise
         finally:
             if error is not None:
                 self._note(running, Fault("", 0, "", error.message))
@@ -161,9 +166,9 @@ class Jobs:
     def _note(self, running: Running, event: ingest.Event) -> None:
         job = running.job
         if isinstance(event, Fault):
-            running.becomes(replace(job, faults=(*job.faults, event)))
+            running.becomes(replace(job, faults=(*job.faults[:MOST], event)))
         elif isinstance(event, ingest.Note):
-            running.becomes(replace(job, notes=(*job.notes, event.text)))
+            running.becomes(replace(job, notes=(*job.notes[:MOST], event.text)))
         else:
             parts = tuple(_moved(one, event) if one.collection == event.collection else one for one in job.collections)
             running.becomes(replace(job, collections=parts))

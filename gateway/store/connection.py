@@ -20,6 +20,7 @@ from gateway.errors import ConfigurationError, Fault, StoreUnavailable
 from gateway.store.foreign import FOREIGN, code, meaning, told
 from gateway.store.line import Command, Line
 from gateway.store.patience import Patience
+from gateway.store.upkeep import happened, kept_up
 
 logger = logging.getLogger("gateway.store")
 
@@ -28,12 +29,12 @@ PATIENCE = 2.0
 """Seconds for what no caller of a turn waits for: opening a connection, an admin's write, reading all keys."""
 STEADY = 5.0
 """Seconds between two looks at a store that is there and that nobody asks anything."""
-FIRST, LONGEST = 0.05, 1.0
-"""Seconds until a store that is away is looked for, doubled up to the second."""
+FIRST, LONGEST = 0.05, 0.5
+"""Seconds until a store that is away is looked for, doubled up to the half."""
 PATIENT = 2
 """Operations at once that no turn waits for."""
-CONNECTIONS = PATIENT + 1
-"""Those, and one to listen on. One more, in a pool of its own, serves all turns."""
+CONNECTIONS = PATIENT + 2
+"""Those, one to listen on, and one in its place. One more, in a pool of its own, serves all turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class Connection:
         self._since = time.monotonic()
         self._returned: list[Callable[[], None]] = []
         self._complained: dict[str, float] = {}
+        self._missed = False
 
     @property
     def writable(self) -> bool:
@@ -77,14 +79,23 @@ class Connection:
         """The name of a key or channel of ours. The parts are ours, or went through `names.safe`."""
         return ":".join((self._prefix, *parts))
 
+    def missed(self) -> None:
+        """Somebody wanted it and goes on without: its return will be news."""
+        if not self.writable and not self._missed:
+            self._missed = True
+            logger.warning("the store is not there; what it keeps is done without until it is")
+
+    def doubted(self) -> None:
+        """Somebody has a reason to believe that it is gone: look now."""
+        self._lost.set()
+
     def on_return(self, callback: Callable[[], None]) -> None:
         """Call this whenever the store takes writes, after it did not."""
         self._returned.append(callback)
 
     async def reached(self, within: float) -> bool:
         """Wait until the store takes writes, so many seconds at most; whether it does."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._reached.wait(), within)
+        await happened(self._reached, within)
         return self.writable
 
     async def ask(self, *command: str | int | float) -> Any:
@@ -130,14 +141,13 @@ class Connection:
     async def opened(self) -> AsyncIterator[None]:
         """Keep looking for the store for the length of the block. Raises ConfigurationError for a URL it cannot use."""
         await self._open()
-        tasks = [asyncio.create_task(self._line.run()), asyncio.create_task(self._watch())]
         try:
-            yield
+            async with kept_up(self._line.run(), self._watch()):
+                try:
+                    yield
+                finally:
+                    self.state = "away"
         finally:
-            self.state = "away"
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             await self._close()
 
     async def _open(self) -> None:
@@ -162,15 +172,14 @@ class Connection:
         self._url = ""
 
     async def _watch(self) -> None:
-        """Look for the store: seldom while it is there, soon and then every second while it is not."""
+        """Look for the store: seldom while it is there, soon and then twice a second while it is not."""
         pause = 0.0
         while True:
             with suppress(StoreUnavailable):
                 await self._look()
             if self.writable:
                 pause = FIRST
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._lost.wait(), STEADY)
+                await happened(self._lost, STEADY)
             else:
                 pause = min(max(FIRST, pause * 2), LONGEST)
             self._lost.clear()
@@ -233,10 +242,13 @@ class Connection:
             self._lost.set()
             self._reached.clear()
             if before == "there":
+                self._missed = True
                 logger.warning("the store %s: %s", "takes no writes" if state == "reads" else "is away", why)
             return
         self._reached.set()
-        logger.info("the store is there, after %.1f s", lasted)
+        if self._missed:
+            self._missed = False
+            logger.info("the store is there, after %.1f s", lasted)
         for callback in self._returned:
             callback()
 

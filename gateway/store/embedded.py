@@ -21,10 +21,12 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from urllib.parse import quote
 
 from gateway.errors import GatewayError
 from gateway.processes import Child, supervised
 from gateway.store.files import private_directory, replaced
+from gateway.store.upkeep import kept_up
 
 logger = logging.getLogger("gateway.store")
 
@@ -34,6 +36,8 @@ RETRY = 0.5
 """Seconds between two tries for the lock."""
 AGAIN = 10.0
 """Seconds until a server that could not be started is tried again."""
+STOP = 10.0
+"""Seconds for the server's proper end, which takes it some milliseconds."""
 MEMORY = "256mb"
 """The server's bound. Where it is reached, what expires anyway goes first (`volatile-ttl`: windows of rates, places of
 streams): a full store would else refuse the write that revokes a key. Keys themselves never expire in there."""
@@ -72,18 +76,14 @@ def socket_path(directory: Path) -> Path:
 
 def address(directory: Path) -> str:
     """As a URL for the client."""
-    return f"unix://{socket_path(directory)}"
+    return f"unix://{quote(str(socket_path(directory)))}"
 
 
 @asynccontextmanager
 async def running(directory: Path, program: Callable[[], Path] = binary) -> AsyncIterator[None]:
     """Run the store of `directory`, now or as soon as nobody else does, for the length of the block. Never raises."""
-    keeper = asyncio.create_task(_keep(directory, program), name="store")
-    try:
+    async with kept_up(_keep(directory, program), patience=STOP):
         yield
-    finally:
-        keeper.cancel()
-        await asyncio.gather(keeper, return_exceptions=True)
 
 
 async def _keep(directory: Path, program: Callable[[], Path]) -> None:
@@ -154,8 +154,9 @@ async def _ended(path: Path) -> None:
         try:
             if patience >= 0.5:
                 writer.write(b"SHUTDOWN\r\n")
-                with suppress(OSError, TimeoutError):
-                    await asyncio.wait_for(reader.read(), 1.0)
+                with suppress(OSError):
+                    async with asyncio.timeout(1.0):
+                        await reader.read()
         finally:
             writer.close()
     raise OSError(f"another server answers at {path}")
@@ -172,7 +173,16 @@ def _child(program: Path, directory: Path, path: Path) -> Child:
     ]
     # An environment of its own: the gateway's holds the keys of models.
     environ = {"PATH": os.defpath, "LC_ALL": "C"}
-    return Child("store", argv, _answers(path), env=environ, start_timeout=60.0, level=logging.DEBUG, backoff_limit=5.0)
+    return Child(
+        "store",
+        argv,
+        _answers(path),
+        env=environ,
+        start_timeout=60.0,
+        backoff=0.05,
+        backoff_limit=5.0,
+        level=logging.DEBUG,
+    )
 
 
 def _answers(path: Path) -> Callable[[], Awaitable[bool]]:
@@ -182,7 +192,8 @@ def _answers(path: Path) -> Callable[[], Awaitable[bool]]:
         reader, writer = await asyncio.open_unix_connection(path)
         try:
             writer.write(b"PING\r\n")
-            return await asyncio.wait_for(reader.readline(), 1.0) == b"+PONG\r\n"
+            async with asyncio.timeout(1.0):
+                return await reader.readline() == b"+PONG\r\n"
         finally:
             writer.close()
 

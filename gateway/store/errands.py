@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any, TypeAlias
 
 from gateway.errors import StoreUnavailable
+from gateway.store.upkeep import happened
 
 Errand: TypeAlias = Callable[[], Awaitable[Any]]
 MOST = 1000
@@ -19,27 +20,26 @@ class Errands:
     def __init__(self) -> None:
         self._waiting: deque[Errand] = deque(maxlen=MOST)
         self._some = asyncio.Event()
+        self._done = asyncio.Event()
+        self._done.set()
 
     def add(self, errand: Errand) -> None:
         """Do this soon. Never waits, never raises."""
         self._waiting.append(errand)
         self._some.set()
+        self._done.clear()
 
     async def run(self) -> None:
         """Do what comes, until cancelled."""
         while True:
             await self._some.wait()
-            self._some.clear()
+            self._done.clear()
             while self._waiting:
-                await self._do(self._waiting.popleft())
+                with suppress(StoreUnavailable):
+                    await self._waiting.popleft()()
+            self._some.clear()
+            self._done.set()
 
-    async def finish(self, within: float) -> None:
-        """Do what is waiting now, before the end; so many seconds at most."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(within):
-                while self._waiting:
-                    await self._do(self._waiting.popleft())
-
-    async def _do(self, errand: Errand) -> None:
-        with suppress(StoreUnavailable):
-            await errand()
+    async def finished(self, within: float) -> None:
+        """Wait until nothing waits any more, so many seconds at most."""
+        await happened(self._done, within)

@@ -7,6 +7,7 @@ selects the whole key.
 
 import hashlib
 import hmac
+import math
 import re
 import secrets
 import string
@@ -17,6 +18,7 @@ from functools import partial
 from typing import NamedTuple
 
 from gateway.errors import InvalidValue
+from gateway.settings.build import NAME, NAME_SAYS
 from gateway.store.connection import Connection
 from gateway.store.errands import Errands
 from gateway.store.known import ID
@@ -82,13 +84,18 @@ class Keys:
         """Make a key; `expires` in seconds since the epoch. Raises InvalidValue, StoreUnavailable."""
         if len(name) > 100 or not name.isprintable():
             raise InvalidValue("A key's name is one line of 100 characters at most.", param="name")
-        if expires is not None and expires <= self._clock():
-            raise InvalidValue("The key would expire before it is made.", param="expires")
-        id_ = _drawn(_SMALL, 12)
-        text = f"gw_{id_}_{_drawn(_LETTERS, 43)}"
-        key = Key(id_, _digest(text), scope, name, agent, rate, created=self._clock(), expires=expires)
-        await self._register.add(key)
-        return Created(key, text)
+        if agent and (not re.fullmatch(NAME, agent) or len(agent) > 100):
+            raise InvalidValue(f"An agent's name is made of {NAME_SAYS}.", param="agent")
+        if min(rate.requests, rate.streams) < 0:
+            raise InvalidValue("A rate is 0, for none, or more.", param="rate")
+        if expires is not None and not self._clock() < expires < math.inf:
+            raise InvalidValue("The key would expire before it is made, or never.", param="expires")
+        while True:
+            id_ = _drawn(_SMALL, 12)
+            text = f"gw_{id_}_{_drawn(_LETTERS, 43)}"
+            key = Key(id_, _digest(text), scope, name, agent, rate, created=self._clock(), expires=expires)
+            if await self._register.add(key):
+                return Created(key, text)
 
     async def revoke(self, id_: str) -> Key | None:
         """Take a key's rights away, everywhere within a second; None where there is no such key.

@@ -1,8 +1,7 @@
 """The store, opened: what the rest of the gateway is given of it."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from gateway.settings import Settings
@@ -14,6 +13,7 @@ from gateway.store.keys import Keys
 from gateway.store.limits import Limits
 from gateway.store.register import SIGNAL, Register
 from gateway.store.signals import Hear, Payload, Signals
+from gateway.store.upkeep import kept_up
 from gateway.types import Admit
 
 START = 0.3
@@ -65,17 +65,18 @@ async def opened(settings: Settings, *, lease: float = limits.LEASE) -> AsyncIte
             settings.store.prefix,
             limits.SCRIPTS,
         )
-        errands = Errands()
+        errands, departures = Errands(), Errands()
         signals = Signals(connection, errands)
         register = Register(connection, settings.var / "keys.json", lambda: signals.publish(SIGNAL, {}))
-        limiting = Limits(connection, errands, lease)
+        limiting = Limits(connection, departures, lease)
         signals.subscribe(SIGNAL, lambda _: register.stale())
         signals.on_listening(register.stale)
-        connection.on_return(register.stale)
+        connection.on_return(register.returned)
         connection.on_return(limiting.renew)
         await stack.enter_async_context(connection.opened())
-        await stack.enter_async_context(_running(errands, signals, register, limiting))
-        await register.read_once(START)
+        await stack.enter_async_context(_running((departures, errands), signals, register, limiting))
+        if not await register.read_once(START):
+            connection.missed()
         yield Store(
             Keys(register, connection, errands),
             Generations(register),
@@ -88,14 +89,13 @@ async def opened(settings: Settings, *, lease: float = limits.LEASE) -> AsyncIte
 
 
 @asynccontextmanager
-async def _running(errands: Errands, signals: Signals, register: Register, limiting: Limits) -> AsyncIterator[None]:
+async def _running(
+    errands: Sequence[Errands], signals: Signals, register: Register, limiting: Limits
+) -> AsyncIterator[None]:
     """Their upkeep, for the length of the block."""
-    tasks = [asyncio.create_task(part.run()) for part in (signals, register, limiting, errands)]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        with suppress(TimeoutError):
-            await errands.finish(LAST)
+    async with kept_up(signals.run(), register.run(), limiting.run(), *(each.run() for each in errands)):
+        try:
+            yield
+        finally:
+            for each in errands:
+                await each.finished(LAST)

@@ -60,6 +60,7 @@ class Signals:
             stood = False
             with suppress(StoreUnavailable):
                 stood = await self._listened()
+            self._connection.doubted()
             pause = FIRST if stood else min(pause * 2, LONGEST)
             await asyncio.sleep(pause)
 
@@ -87,7 +88,7 @@ class Signals:
         try:
             told_ = json.loads(text)
             kind, payload = str(told_["kind"]), dict(told_["payload"])
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, RecursionError):
             logger.warning("a signal that cannot be read: %.100r", text)
             return
         for callback in self._heard_by.get(kind, ()):

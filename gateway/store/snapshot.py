@@ -26,7 +26,7 @@ def load(path: Path) -> Known:
         told = json.loads(text)
         generations = {str(agent): int(generation) for agent, generation in told["generations"].items()}
         store, records = str(told["store"]), list(told["keys"])
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         logger.warning("%s is damaged and not used: %s", path, error)
         return Known()
     keys = {}

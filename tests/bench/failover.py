@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from tests.bench.measuring import percentile
+from tests.bench.measuring import percentile, within
 from tests.bench.report import number
 from tests.load.listening import Heard, listened
 from tests.serving import gateway_process
@@ -138,7 +138,7 @@ class Row:
     @property
     def kept(self) -> bool:
         """Whether every answer was clean and 99 of 100 came in time."""
-        return bool(self.added) and not self.unclean and percentile(self.added, 0.99) <= LIMIT
+        return bool(self.added) and not self.unclean and within(self.added, LIMIT)
 
     def __str__(self) -> str:
         numbers = [f"{number(percentile(self.added, share) * 1000, 1):>8}" for share in (0.5, 0.99, 1.0)]

@@ -78,6 +78,12 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
 
 
+def within(values: Sequence[float], limit: float) -> bool:
+    """Whether 99 of 100 are within the limit; of ten to a hundred, all but one: that may be the machine's own pause."""
+    late = sum(value > limit for value in values)
+    return late <= max(len(values) // 100, len(values) >= 10)
+
+
 def pace(upstream: str, chunks: int, first: float, gap: float) -> None:
     """Tell the scripted upstream how to speak from now on."""
     base = upstream.removesuffix("/v1")

@@ -4,16 +4,22 @@ import asyncio
 import re
 import threading
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import orjson
 import pytest
 
+from gateway.administration import read
+from gateway.app import create_app
 from gateway.retrieval import ingest, versions
-from tests.administered import NORA, Administered, administered, quick
+from gateway.settings import Settings
+from tests.administered import NORA, Administered, administered, quick, settings
 from tests.knowledge import LIGHTHOUSE, built, write
+from tests.serving import serve
 from tests.upstream import Script, Upstream
 
 MAY = LIGHTHOUSE | {"birds.md": "# Puffins\n\nPuffins nest in May.\n"}
@@ -427,3 +433,73 @@ async def test_a_wrong_path_parameter_never_becomes_a_path(running: Administered
         answer = await running.http.get(httpx.URL(running.url + path))
         assert answer.status_code in (400, 404), path
         assert answer.json()["error"]["code"] in ("invalid_name", "not_found")
+
+
+async def test_a_key_that_was_made_here_opens_what_it_should(tmp_path: Path, upstream: Upstream) -> None:
+    """With the real store: it asks its agent and no other, is listed, and is refused as soon as it is revoked."""
+    upstream.script = Script(["Fine."])
+    async with stored(tmp_path, upstream) as gateway:
+        made = await gateway.answer("POST", "/admin/keys", {"agent": "nora", "name": "phone"}, 201)
+        headers = {"authorization": f"Bearer {made['secret']}"}
+        asked: dict[str, Any] = {"json": HI, "headers": headers}
+        assert (await gateway.http.post("/agents/nora/chat/completions", **asked)).status_code == 200
+        assert (await gateway.http.post("/agents/emil/chat/completions", **asked)).status_code == 404
+        assert (await gateway.http.get("/admin/keys", headers=headers)).status_code == 403
+        (listed,) = (await gateway.answer("GET", "/admin/keys"))["keys"]
+        assert listed["key"] == made["key"] and "digest" not in str(listed)
+        assert (await gateway.answer("DELETE", f"/admin/keys/{made['key']['id']}"))["revoked"]
+        assert (await gateway.http.post("/agents/nora/chat/completions", **asked)).status_code == 401
+        await gateway.answer("DELETE", "/admin/keys/000000000000", status=404)
+
+
+async def test_a_renewed_capability_answers_and_the_one_before_it_does_not(tmp_path: Path, upstream: Upstream) -> None:
+    """With the real store: the path of the answer is where the agent is asked from then on."""
+    upstream.script = Script(["Fine."])
+    async with stored(tmp_path, upstream) as gateway:
+        paths = [(await gateway.answer("POST", "/admin/agents/nora/rotate"))["path"] for _ in range(2)]
+        statuses = [(await gateway.http.post(path, json=HI)).status_code for path in paths]
+        assert statuses == [404, 200] and paths[1].startswith("/k/")
+
+
+async def test_without_a_store_nothing_is_pretended(tmp_path: Path) -> None:
+    """503 `store_unavailable` for what cannot be kept; agents and knowledge are administered as ever."""
+    made = replace(settings(tmp_path), redis_url="redis://127.0.0.1:9/0")
+    async with opened(made, tmp_path) as gateway:
+        for method, path in (("POST", "/admin/keys"), ("GET", "/admin/keys"), ("POST", "/admin/agents/nora/rotate")):
+            error = (await gateway.answer(method, path, status=503))["error"]
+            assert error["code"] == "store_unavailable", path
+        await gateway.answer("GET", "/admin/agents")
+        await gateway.answer("GET", KNOWLEDGE)
+
+
+HI = {"messages": [{"role": "user", "content": "Hi"}], "stream": False}
+
+
+class Asked(NamedTuple):
+    """A gateway with everything that is real."""
+
+    http: httpx.AsyncClient
+
+    async def answer(self, method: str, path: str, body: Any = None, status: int = 200) -> Any:
+        answer = await self.http.request(method, path, json=body)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+
+@asynccontextmanager
+async def opened(made: Settings, root: Path) -> AsyncIterator[Asked]:
+    write(root / "prompts", {"nora.md": "You are Nora.\n", "emil.md": "You are Emil.\n"})
+    (root / "knowledge").mkdir()
+    app = create_app(made, read(made).agents)
+    async with serve(app) as url, httpx.AsyncClient(base_url=url, timeout=20) as http:
+        yield Asked(http)
+
+
+@asynccontextmanager
+async def stored(root: Path, upstream: Upstream) -> AsyncIterator[Asked]:
+    """With the packaged store, once it is there."""
+    async with opened(settings(root, upstream.url), root) as gateway:
+        async with asyncio.timeout(10):
+            while "store" in (await gateway.answer("GET", "/readyz"))["missing"]:  # noqa: ASYNC110 nothing tells of it
+                await asyncio.sleep(0.05)
+        yield gateway

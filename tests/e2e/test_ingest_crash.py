@@ -91,7 +91,7 @@ def released(shelf: versions.Shelf) -> bool:
         return False
 
 
-def test_kill_at_any_moment(tmp_path: Path, lighthouse: versions.Shelf) -> None:
+def test_s08_kill_at_any_moment(tmp_path: Path, lighthouse: versions.Shelf) -> None:
     """Whenever an ingest is killed the current version is whole, and the next ingest completes."""
     chance = random.Random(2)
     begun = time.perf_counter()

@@ -6,9 +6,7 @@ Counts are printed (`pytest -s`, or -rP).
 
 import asyncio
 import contextlib
-import os
 import signal
-import statistics
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,11 +14,11 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.bench.targets import family
+from tests.bench.measuring import percentile
 from tests.caller import calling
 from tests.load.crowd import Crowd, crowd
 from tests.load.listening import PROPER, Heard, counted, listened
-from tests.load.programs import Program, redis_process, upstream_process
+from tests.load.programs import EmbeddedStore, Program, redis_process, redis_program, upstream_process
 from tests.serving import Gateway, gateway_process
 
 CALLERS = 200
@@ -28,6 +26,7 @@ CHUNKS = 10
 """Of one answer: it takes a second or two."""
 GAP = 0.15
 PATIENCE = 15.0
+DEBIANS = pytest.mark.skipif(redis_program() is None, reason="redis-server is not installed (apt install redis-server)")
 APOLOGY = "Sorry, I lost my thread."
 CONFIG = """
 prompts = "{prompts}"
@@ -136,7 +135,7 @@ def gateway_before(
         yield Scene(gateway)
 
 
-async def test_u01_u08_an_upstream_killed_and_restarted_under_load_leaves_no_stream_without_an_end(
+async def test_u36_an_upstream_killed_and_restarted_under_load_leaves_no_stream_without_an_end(
     tmp_path: Path,
 ) -> None:
     """Each of 200 callers hears the answer, or the apology and a finish, or an error; all is well after the return."""
@@ -162,7 +161,7 @@ async def test_u01_u08_an_upstream_killed_and_restarted_under_load_leaves_no_str
             assert all(heard.text.endswith(APOLOGY) for heard in broken if heard.incomplete)
 
 
-@pytest.mark.parametrize("database", ["redis-server", "embedded"])
+@pytest.mark.parametrize("database", [pytest.param("redis-server", marks=DEBIANS), "embedded"])
 async def test_s02_a_store_killed_under_load_costs_no_caller_anything(tmp_path: Path, database: str) -> None:
     """Each of 200 callers hears its whole answer, as soon as before, while the store is away and when it is back."""
     async with contextlib.AsyncExitStack() as stack:
@@ -172,7 +171,7 @@ async def test_s02_a_store_killed_under_load_costs_no_caller_anything(tmp_path: 
         async with scene.crowded():
             away = time.monotonic()
             if redis is None:
-                os.kill(embedded_store(scene.gateway.process.pid), signal.SIGKILL)
+                await EmbeddedStore(scene.gateway.process.pid).kill()
                 await asyncio.sleep(2.0)
             else:
                 await redis.kill()
@@ -182,19 +181,15 @@ async def test_s02_a_store_killed_under_load_costs_no_caller_anything(tmp_path: 
             back = time.monotonic()
             await asyncio.sleep(2.0)
             assert await scene.missing() == []
-        before, meanwhile = (
-            statistics.median(heard.first for heard in part)
-            for part in (scene.between(0, away - 1), scene.between(away, back))
-        )
+        before, meanwhile = (quickest(part) for part in (scene.between(0, away - 1), scene.between(away, back)))
         print(counted(scene.heard), f"first word before {before:.3f} s, while it was away {meanwhile:.3f} s")
         assert whole(scene.heard)
-        assert meanwhile < before + 0.05
+        assert meanwhile < before + 0.03, "a turn that waits for its store waits 50 ms"
 
 
-def embedded_store(gateway: int) -> int:
-    """The process of the store that the gateway has started."""
-    (found,) = (member for member in family(gateway) if "valkey-server" in Path(f"/proc/{member}/exe").readlink().name)
-    return found
+def quickest(every: Sequence[Heard]) -> float:
+    """The first word's 10th percentile: a busy machine delays some, waiting for the store would delay all."""
+    return percentile([heard.first for heard in every], 0.1)
 
 
 @pytest.mark.parametrize(("chunks", "drain"), [(CHUNKS, 10.0), (100, 1.0)])
@@ -210,8 +205,8 @@ async def test_s12_sigterm_under_load_cuts_no_stream(tmp_path: Path, chunks: int
                 gathered.leave_when_refused()
                 status = await asyncio.to_thread(scene.gateway.process.wait, 30)
                 took = time.monotonic() - signalled
-            running = [heard for asked, heard in scene.told if asked < signalled < asked + heard.seconds]
-            later = scene.between(signalled + 0.2, float("inf"))
+            running = [heard for asked, heard in scene.told if asked + heard.first < signalled < asked + heard.seconds]
+            later = scene.between(signalled, float("inf"))
             print(f"running: {counted(running)}; later: {counted(later)}; ended after {took:.1f} s")
             assert status == 0
             assert took < 0.5 + drain + 5
@@ -220,5 +215,5 @@ async def test_s12_sigterm_under_load_cuts_no_stream(tmp_path: Path, chunks: int
                 assert whole(running)
             else:
                 assert {(heard.ending, heard.incomplete) for heard in running} == {("finish", True), ("error", False)}
-            assert {heard.ending for heard in later} <= {"refused", "unreachable"}
-            assert {heard.status for heard in later} <= {503, 0}
+            assert {(heard.ending, heard.status) for heard in later} <= {("refused", 503), ("unreachable", 0)}
+            assert all(told.heard.ending in PROPER for told in scene.told if told.asked < signalled - 1)

@@ -64,15 +64,14 @@ class Watch:
     """The samples of a run."""
 
     warm_up: float
-    """Seconds that are left out of the slopes."""
+    """Seconds that are left out of the slope."""
     samples: list[Sample] = field(default_factory=list)
+    before: int = 0
+    """Descriptors of the idle process before the load."""
+    after: int = 0
+    """And after it."""
 
     @property
     def memory(self) -> Slope:
         """Megabytes a minute."""
         return slope([(sample.at, sample.megabytes) for sample in self.samples if sample.at >= self.warm_up])
-
-    @property
-    def descriptors(self) -> Slope:
-        """Descriptors a minute."""
-        return slope([(sample.at, sample.descriptors) for sample in self.samples if sample.at >= self.warm_up])

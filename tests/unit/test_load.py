@@ -119,15 +119,13 @@ def test_a_process_is_sampled() -> None:
     assert after.descriptors == before.descriptors - 2
 
 
-def soaked(megabytes: float = 0.0, descriptors: float = 0.0, *heard: Heard, seconds: int = 600) -> list[bool]:
-    """What is said of a run that grows by so much a minute."""
+def soaked(megabytes: float = 0.0, after: int = 60, *heard: Heard, seconds: int = 600) -> list[bool]:
+    """What is said of a run that grows by so much a minute and has so many descriptors afterwards."""
     run = Run()
     for each in (Heard("finish"), *heard):
         run.note(each)
-    samples = [
-        Sample(at, 100 + megabytes * at / 60, round(50 + descriptors * at / 60), 9) for at in range(0, seconds, 5)
-    ]
-    return [kept for _, kept in verdict(run, Watch(60, samples))]
+    samples = [Sample(at, 100 + megabytes * at / 60, 50, 9) for at in range(0, seconds, 5)]
+    return [kept for _, kept in verdict(run, Watch(60, samples, before=40, after=after))]
 
 
 def test_a_soak_is_judged() -> None:
@@ -135,7 +133,7 @@ def test_a_soak_is_judged() -> None:
     assert soaked() == [True, True, True]
     assert soaked(1.5) == [False, True, True]
     assert soaked(1.5, seconds=240) == [True, True, True], "caches fill in a short run"
-    assert soaked(0, 2) == [True, False, True]
+    assert soaked(0, 200) == [True, False, True]
     for ending in ("bare", "hung", "unreachable"):
-        assert soaked(0, 0, Heard(ending)) == [True, True, False]
-    assert soaked(0, 0, Heard("error"), Heard("gone"), Heard("refused")) == [True, True, True]
+        assert soaked(0, 60, Heard(ending)) == [True, True, False]
+    assert soaked(0, 60, Heard("error"), Heard("gone"), Heard("refused")) == [True, True, True]

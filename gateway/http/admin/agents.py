@@ -1,5 +1,6 @@
 """`/admin/agents` and `/admin/reload`: what the files say, and what is served of it."""
 
+import logging
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -12,6 +13,8 @@ from gateway.http.admin.operation import Nothing
 from gateway.http.state import State
 from gateway.types import Agent
 from gateway.types.administration import AgentFiles
+
+logger = logging.getLogger("gateway.admin")
 
 Serving: TypeAlias = Literal["as written", "as it was", "not"]
 """Of an agent: as its file says now; as the file said before it was changed, broken or deleted; or not at all."""
@@ -123,6 +126,7 @@ async def rotated(request: Request[State], _: Nothing) -> Response:
     if name not in request.state["brain"]().agents:
         raise NotFound(f"There is no agent {name!r} that is served.")
     done = await request.state["administration"].rotate(name)
+    logger.info("request %s: agent %s has capability %d", request.state["request_id"], name, done.generation)
     return answered(CapabilityRotated(name, done.generation, done.path))
 
 

@@ -5,6 +5,7 @@ from contextlib import aclosing
 
 import orjson
 from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette.sse import AppStatus
 
 from gateway.http.admin.bodies import HEADERS
 from gateway.types.knowledge import IngestJob
@@ -18,8 +19,10 @@ def fed(
 ) -> EventSourceResponse:
     """`progress` events, and `end` as the last; where the process is about to stop the feed ends without it.
 
-    sse-starlette would cut feeds by its own look at uvicorn's signal handlers, which here are not uvicorn's.
+    sse-starlette's own end of feeds is switched off: it looks for uvicorn's signal handlers, which are not in place
+    here, and remembers for the whole process that it has seen an end.
     """
+    AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]  # sse-starlette does not say
 
     async def events() -> AsyncIterator[ServerSentEvent]:
         last: IngestJob | None = None

@@ -1,5 +1,6 @@
 """`/admin/keys`: made, listed, revoked. A key is shown once; its digest never."""
 
+import logging
 import time
 from dataclasses import dataclass
 from typing import Annotated
@@ -15,6 +16,8 @@ from gateway.http.state import State
 from gateway.settings.build import NAME
 from gateway.types import Key, Rate, Scope
 from gateway.types.administration import WantedKey
+
+logger = logging.getLogger("gateway.admin")
 
 
 @with_config(BODY)
@@ -108,6 +111,7 @@ async def made(request: Request[State], asked: KeyAsked) -> Response:
     expires = None if asked.expires_in is None else time.time() + asked.expires_in
     wanted = WantedKey(asked.scope, asked.agent, asked.name.strip(), rate, expires)
     key, secret = await request.state["administration"].keys.create(wanted)
+    logger.info("request %s: key %s of scope %s is made", request.state["request_id"], key.id, key.scope)
     return answered(KeyMade(_shown(key), secret), 201)
 
 
@@ -117,4 +121,5 @@ async def revoked(request: Request[State], _: Nothing) -> Response:
     key = await request.state["administration"].keys.revoke(asked)
     if key is None:
         raise NotFound(f"There is no key {asked!r}.")
+    logger.info("request %s: key %s is revoked", request.state["request_id"], key.id)
     return answered(_shown(key))

@@ -1,5 +1,6 @@
 """`/admin/knowledge`: collections, their versions, ingests, searches, and the way back."""
 
+import logging
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -15,6 +16,8 @@ from gateway.http.admin.operation import Nothing
 from gateway.http.state import State
 from gateway.types import Query, Retrieval, RetrievalOutcome
 from gateway.types.knowledge import Collection, IngestJob, SealedVersion
+
+logger = logging.getLogger("gateway.admin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,4 +158,5 @@ async def rolled_back(request: Request[State], asked: RollbackAsked) -> Response
     """Serve another version at once."""
     name = request.path_params["collection"]
     version = await request.state["administration"].knowledge.rollback(name, asked.version)
+    logger.info("request %s: collection %s is served from %s", request.state["request_id"], name, version)
     return answered(RollbackDone(name, version))

@@ -1,1 +1,0 @@
-"""What these tests share: a gateway process whose settings are a few lines of TOML."""

@@ -1,0 +1,289 @@
+"""Keys and generations: made, recognised, revoked, on every process, with the store and without."""
+
+import asyncio
+import json
+import re
+import stat
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.errors import InvalidValue, StoreUnavailable
+from gateway.store import Store
+from gateway.types import Key, Rate
+from tests.stores import Server, opened, until
+
+
+@asynccontextmanager
+async def pair(server: Server, tmp_path: Path) -> AsyncIterator[tuple[Store, Store]]:
+    """Two workers, each with a `var` of its own."""
+    async with opened(server, tmp_path / "one") as one, opened(server, tmp_path / "two") as two:
+        yield one, two
+
+
+async def test_a_key_is_made_of_what_a_double_click_selects(server: Server, tmp_path: Path) -> None:
+    """A key is `gw_`, 12 small letters and digits, `_`, 43 letters and digits: 256 bits, different each time."""
+    async with opened(server, tmp_path) as store:
+        made = [await store.keys.create() for _ in range(20)]
+    assert all(re.fullmatch(r"gw_[a-z0-9]{12}_[A-Za-z0-9]{43}", text) for _, text in made)
+    assert len({text for _, text in made}) == len({key.id for key, _ in made}) == 20
+    assert all(text.split("_")[1] == key.id for key, text in made)
+
+
+async def test_a_key_is_recognised_on_every_worker_at_once(server: Server, tmp_path: Path) -> None:
+    """What one worker makes, another recognises well within a second, with everything that belongs to it."""
+    async with pair(server, tmp_path) as (one, two):
+        expires = time.time() + 3600
+        made = await one.keys.create(
+            scope="chat", name="Kiosk, Hall ③", agent="nora", rate=Rate(60, 2), expires=expires
+        )
+        assert one.keys.recognise(made.text) == made.key
+        took = await until(lambda: two.keys.recognise(made.text) is not None, 1.0)
+        assert two.keys.recognise(made.text) == made.key
+        assert (made.key.scope, made.key.name, made.key.agent) == ("chat", "Kiosk, Hall ③", "nora")
+        assert (made.key.rate, made.key.expires) == (Rate(60, 2), expires)
+        assert took < 1.0
+
+
+async def test_a_key_is_revoked_on_every_worker_within_a_second(server: Server, tmp_path: Path) -> None:
+    """A revoked key is still known, as revoked, on the worker that revoked it and within a second on the others."""
+    async with pair(server, tmp_path) as (one, two):
+        made = await one.keys.create()
+        await until(lambda: two.keys.recognise(made.text) is not None)
+        revoked = await one.keys.revoke(made.key.id)
+        assert revoked is not None
+        assert revoked.revoked is not None
+        assert one.keys.recognise(made.text) == revoked
+        await until(lambda: two.keys.recognise(made.text) == revoked, 1.0)
+        assert await two.keys.revoke(made.key.id) == revoked
+        assert await two.keys.revoke("zzzzzzzzzzzz") is None
+
+
+async def test_a_lost_signal_costs_a_second(server: Server, tmp_path: Path) -> None:
+    """A worker whose line for signals is cut at that moment learns of a revocation all the same, in about a second."""
+    async with pair(server, tmp_path) as (one, two):
+        made = await one.keys.create()
+        await until(lambda: two.keys.recognise(made.text) is not None)
+        server.say("CLIENT", "KILL", "TYPE", "pubsub")
+        server.say("ACL", "SETUSER", "default", "resetchannels")  # nobody can listen again
+        await one.keys.revoke(made.key.id)
+
+        def gone() -> bool:
+            known = two.keys.recognise(made.text)
+            return known is not None and known.revoked is not None
+
+        assert await until(gone) < 1.5
+
+
+@pytest.mark.parametrize(
+    "presented",
+    [
+        "",
+        "gw_",
+        "gw__",
+        "x" * 70_000,
+        "gw_abcdefghijkl_" + "A" * 43,
+        "gw_ABCDEFGHIJKL_" + "A" * 43,
+        "\udcff\0",
+        "gw_*_",
+    ],
+)
+async def test_what_is_no_key_is_unknown(server: Server, tmp_path: Path, presented: str) -> None:
+    """Anything that somebody may present as a key is looked at without failing, and is unknown."""
+    async with opened(server, tmp_path) as store:
+        await store.keys.create()
+        assert store.keys.recognise(presented) is None
+
+
+async def test_a_key_is_wrong_where_one_character_is(server: Server, tmp_path: Path) -> None:
+    """No other text than the key itself is taken: not one character more, less or else."""
+    async with opened(server, tmp_path) as store:
+        text = (await store.keys.create()).text
+        for wrong in (text[:-1], text + "A", text + "\n", text.upper(), text[:-1] + ("a" if text[-1] != "a" else "b")):
+            assert store.keys.recognise(wrong) is None
+        assert store.keys.recognise(text) is not None
+
+
+async def test_the_key_itself_is_kept_nowhere(server: Server, tmp_path: Path) -> None:
+    """Neither the store's data nor anything under `var` holds a key's text or its secret half."""
+    async with opened(server, tmp_path / "var") as store:
+        made = await store.keys.create(name="x")
+        store.keys.recognise(made.text)
+        server.say("BGREWRITEAOF")
+        held = json.dumps([server.say("HGETALL", name) for name in ("gateway:keys", "gateway:used")])
+        secret = made.text.rpartition("_")[2]
+        files = contents(tmp_path)
+    assert made.key.digest in held
+    assert secret not in held
+    assert files
+    assert not any(secret.encode() in content for content in files)
+    assert secret not in repr(made.key)
+
+
+def contents(directory: Path) -> list[bytes]:
+    return [path.read_bytes() for path in directory.rglob("*") if path.is_file()]
+
+
+async def test_the_last_use_is_noted(server: Server, tmp_path: Path) -> None:
+    """A list of keys says when each was last used, to the minute; noting it costs the turn nothing."""
+    async with opened(server, tmp_path) as store:
+        used, unused = await store.keys.create(name="a"), await store.keys.create(name="b")
+        for _ in range(1000):
+            store.keys.recognise(used.text)
+        await until(lambda: server.say("HLEN", "gateway:used") == 1)
+        listed = await store.keys.listed()
+    assert [entry.key for entry in listed] == [used.key, unused.key]
+    assert listed[0].used is not None
+    assert abs(listed[0].used - time.time()) < 60
+    assert listed[1].used is None
+
+
+@pytest.mark.parametrize(
+    ("given", "param"),
+    [
+        ({"name": "x" * 101}, "name"),
+        ({"name": "two\nlines"}, "name"),
+        ({"agent": "../nora"}, "agent"),
+        ({"agent": "x" * 101}, "agent"),
+        ({"rate": Rate(-1, 0)}, "rate"),
+        ({"expires": 1.0}, "expires"),
+        ({"expires": float("nan")}, "expires"),
+        ({"expires": float("inf")}, "expires"),
+    ],
+)
+async def test_a_key_that_makes_no_sense_is_not_made(
+    server: Server, tmp_path: Path, given: dict[str, Any], param: str
+) -> None:
+    """What cannot be kept as it is meant is refused, and the error names the parameter."""
+    async with opened(server, tmp_path) as store:
+        with pytest.raises(InvalidValue) as caught:
+            await store.keys.create(**given)
+        assert await store.keys.listed() == []
+    assert caught.value.param == param
+
+
+async def test_generations_are_counted_for_all(server: Server, tmp_path: Path) -> None:
+    """Rotations on two workers at once are counted one by one, and each worker knows the last within a second."""
+    async with pair(server, tmp_path) as (one, two):
+        assert one.generations.current("nora") == 0
+        rotated = await asyncio.gather(*(store.generations.rotate("nora") for store in (one, two) * 5))
+        assert sorted(rotated) == list(range(1, 11))
+        await until(lambda: one.generations.current("nora") == two.generations.current("nora") == 10, 1.0)
+        assert one.generations.current("emil") == 0
+        with pytest.raises(InvalidValue):
+            await one.generations.rotate("no agent")
+
+
+async def test_a_store_that_lost_everything_is_mended(server: Server, tmp_path: Path) -> None:
+    """After FLUSHALL keys, revocations and generations are back within two seconds: nobody is locked out or let in."""
+    async with pair(server, tmp_path) as (one, two):
+        good, bad = await one.keys.create(), await one.keys.create()
+        revoked = await one.keys.revoke(bad.key.id)
+        await one.generations.rotate("nora")
+        await until(lambda: two.generations.current("nora") == 1)
+        server.say("FLUSHALL")
+        assert await until(lambda: server.say("HLEN", "gateway:keys") == 2) < 2
+        await until(lambda: server.say("HGET", "gateway:generations", "nora") == "1")
+        for store in (one, two):
+            assert store.keys.recognise(good.text) == good.key
+            assert store.keys.recognise(bad.text) == revoked
+            assert await store.generations.rotate("emil") >= 1
+
+
+async def test_the_snapshot_serves_before_the_store_does(server: Server, tmp_path: Path) -> None:
+    """A worker that starts without its store knows keys and generations from `var/keys.json`, which has mode 0600."""
+    async with opened(server, tmp_path) as store:
+        good, bad = await store.keys.create(agent="nora", rate=Rate(5)), await store.keys.create()
+        revoked = await store.keys.revoke(bad.key.id)
+        await store.generations.rotate("nora")
+    assert stat.S_IMODE((tmp_path / "keys.json").stat().st_mode) == 0o600
+    server.kill()
+    async with opened(server, tmp_path) as store:
+        assert store.missing == ["store"]
+        assert store.keys.recognise(good.text) == good.key
+        assert store.keys.recognise(bad.text) == revoked
+        assert store.generations.current("nora") == 1
+        for write in (
+            store.keys.create,
+            lambda: store.keys.revoke(good.key.id),
+            lambda: store.generations.rotate("nora"),
+        ):
+            with pytest.raises(StoreUnavailable):
+                await write()
+        assert store.keys.recognise(good.text) == good.key
+
+
+async def test_a_rotated_capability_never_comes_back(server: Server, tmp_path: Path) -> None:
+    """Where the store lost its data while nobody ran, the greater generation of the snapshot counts and is put back."""
+    async with opened(server, tmp_path) as store:
+        made = await store.keys.create()
+        for _ in range(3):
+            await store.generations.rotate("nora")
+    server.say("FLUSHALL")
+    async with opened(server, tmp_path) as store:
+        assert store.generations.current("nora") == 3
+        assert await store.generations.rotate("nora") == 4
+        assert store.keys.recognise(made.text) == made.key
+        await until(lambda: server.say("HLEN", "gateway:keys") == 1)
+
+
+async def test_keys_of_another_store_open_nothing(server: Server, tmp_path: Path) -> None:
+    """A snapshot of one store does not bring its keys into another; what it takes away stays taken away."""
+    async with opened(server, tmp_path / "here") as store:
+        elsewhere, revoked = await store.keys.create(), await store.keys.create()
+        await store.keys.revoke(revoked.key.id)
+        await store.generations.rotate("nora")
+    server.say("FLUSHALL")
+    async with opened(server, tmp_path / "there") as store:
+        here = await store.keys.create()
+    async with opened(server, tmp_path / "here") as store:
+        assert store.keys.recognise(elsewhere.text) is None
+        assert store.keys.recognise(here.text) == here.key
+        known = store.keys.recognise(revoked.text)
+        assert known is not None
+        assert known.revoked is not None
+        assert store.generations.current("nora") == 1
+
+
+async def test_records_that_cannot_be_read_are_left_out(server: Server, tmp_path: Path) -> None:
+    """What somebody else wrote among the keys opens nothing and breaks nothing."""
+    async with opened(server, tmp_path) as store:
+        made = await store.keys.create()
+        text: str = server.say("HGET", "gateway:keys", made.key.id)
+        broken = ["", "[]", "null", "{}", text.replace("chat", "root"), text.replace(made.key.id, "aaaaaaaaaaaa")]
+        for index, record in enumerate([*broken, text.replace('"requests":0', '"requests":"0"'), "[" * 100_000]):
+            server.say("HSET", "gateway:keys", f"{index:012d}", record)
+        server.say("HSET", "gateway:generations", "nora", "many")
+        server.say("SET", "gateway:mark", "changed")
+        other = await store.keys.create()
+        assert [entry.key for entry in await store.keys.listed()] == [made.key, other.key]
+        assert store.generations.current("nora") == 0
+        assert not store.missing
+
+
+async def test_many_keys_are_read_without_holding_turns_up(server: Server, tmp_path: Path) -> None:
+    """Five thousand keys are read in pages: the event loop is never held for long, and all of them are known."""
+    async with opened(server, tmp_path) as store:
+        made = await store.keys.create()
+    text: str = server.say("HGET", "gateway:keys", made.key.id)
+    ids = [f"{index:012d}" for index in range(5000)]
+    server.say("HSET", "gateway:keys", *(part for id_ in ids for part in (id_, text.replace(made.key.id, id_))))
+    server.say("SET", "gateway:mark", "changed")
+    async with opened(server, tmp_path / "other") as store:
+        longest = 0.0
+        done = asyncio.create_task(until(lambda: len(_known(store)) == 5001, 20))
+        while not done.done():
+            began = time.perf_counter()
+            await asyncio.sleep(0)
+            longest = max(longest, time.perf_counter() - began)
+        await done
+        assert not store.missing
+    assert longest < 0.2
+
+
+def _known(store: Store) -> dict[str, Key]:
+    return dict(store.keys._register.known.keys)
