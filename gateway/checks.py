@@ -67,7 +67,7 @@ async def findings(read: Read) -> list[Finding]:
         "store": store(settings),
         "knowledge": knowledge(settings, agents),
         "var": asyncio.to_thread(var, settings),
-        "port": port(settings),
+        **{f"port {number}": port(host, number) for host, number in addresses(settings)},
         "public URL": public(settings),
     }
     for each in await asyncio.gather(*(_bounded(what, look) for what, look in looks.items())):
@@ -247,9 +247,17 @@ def var(settings: Settings) -> Sequence[Finding]:
     return found or [Finding("ok", what, f"writable, {free // 2**20} MB left")]
 
 
-async def port(settings: Settings) -> Sequence[Finding]:
+def addresses(settings: Settings) -> Sequence[tuple[str, int]]:
+    """Where it listens: host and port."""
+    found = [(settings.server.host, settings.server.port)]
+    if settings.admin.listen:
+        host, _, number = settings.admin.listen.rpartition(":")
+        found.append((host.strip("[]"), int(number)))
+    return found
+
+
+async def port(host: str, number: int) -> Sequence[Finding]:
     """Whether it can be listened on, or a gateway does already."""
-    host, number = settings.server.host, settings.server.port
     what = f"port {number}"
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probing:
@@ -261,7 +269,7 @@ async def port(settings: Settings) -> Sequence[Finding]:
             if error.errno == errno.EADDRINUSE and not await _lives(url):
                 return [Finding("ok", what, "a gateway answers there already")]
             reason = error.strerror or os.strerror(error.errno or 0)
-            return [Finding("fault", what, f"{host}: {reason}", "stop who listens there, or choose another with PORT")]
+            return [Finding("fault", what, f"{host}: {reason}", "stop who listens there, or choose another port")]
     return [Finding("ok", what, f"free on {host}")]
 
 

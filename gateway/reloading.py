@@ -99,6 +99,9 @@ class Current:
                 done = Reloaded(faults=error.faults)
             except GatewayError as error:  # a local model that cannot be started
                 done = Reloaded(faults=(Fault("routes", 0, "", error.message),))
+            except Exception as error:  # a bug of ours must not end the watch over files
+                logger.exception("the reload failed")
+                done = Reloaded(faults=(Fault("reload", 0, "", f"failed: {type(error).__name__}"),))
         _say(done)
         return done
 

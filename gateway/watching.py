@@ -10,7 +10,7 @@ import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from watchfiles import watch
 
@@ -26,6 +26,10 @@ POLL = 5.0
 """Seconds between two looks at the files where no event came: some file systems send none."""
 
 
+Events: TypeAlias = Callable[[Sequence[Path]], AsyncGenerator[object, None]]
+"""Something happened in these folders, or nothing for a while."""
+
+
 class Sources(NamedTuple):
     """Where settings come from, so that they can be read again."""
 
@@ -36,9 +40,20 @@ class Sources(NamedTuple):
     """Set by whoever wants a reload: SIGHUP."""
 
 
-async def followed(settings: Settings, sources: Sources, reload: Callable[[], Awaitable[object]]) -> None:
-    """Reload whenever files changed or somebody asks. Never returns."""
-    await asyncio.gather(_on_demand(sources.asked, reload), _on_change(settings, sources.file, reload))
+async def followed(
+    settings: Settings,
+    sources: Sources,
+    reload: Callable[[], Awaitable[object]],
+    *,
+    events: Events | None = None,
+    poll: float = POLL,
+) -> None:
+    """Reload whenever files changed or somebody asks. Never returns.
+
+    `events` takes the place of the system's own; `poll` is how long a change waits at most where there are none.
+    """
+    looking = _looks(settings, sources.file, events or _events, poll)
+    await asyncio.gather(_on_demand(sources.asked, reload), _on_change(looking, reload))
 
 
 async def _on_demand(asked: asyncio.Event, reload: Callable[[], Awaitable[object]]) -> None:
@@ -48,32 +63,32 @@ async def _on_demand(asked: asyncio.Event, reload: Callable[[], Awaitable[object
         await reload()
 
 
-async def _on_change(settings: Settings, file: Path | None, reload: Callable[[], Awaitable[object]]) -> None:
+async def _on_change(looking: AsyncGenerator[object, None], reload: Callable[[], Awaitable[object]]) -> None:
     seen: object = None  # what changed since it was read at the start is noticed by the first look
-    async with aclosing(_looks(settings, file)) as looks:
-        async for look in looks:
+    async with aclosing(looking):
+        async for look in looking:
             if look != seen:
                 seen = look
                 await reload()
 
 
-async def _looks(settings: Settings, file: Path | None) -> AsyncGenerator[object, None]:
-    """Yield how the files look: now, after each event, and every POLL seconds."""
+async def _looks(settings: Settings, file: Path | None, events: Events, poll: float) -> AsyncGenerator[object, None]:
+    """Yield how the files look: now, after each event, and every `poll` seconds."""
     told = False
     while True:
-        places = await asyncio.to_thread(folders, settings, file)
-        yield await asyncio.to_thread(looks, settings, file)
         try:
-            async with aclosing(_events(places)) as events:
-                async for _ in events:
+            places = await asyncio.to_thread(folders, settings, file)
+            yield await asyncio.to_thread(looks, settings, file)
+            async with aclosing(events(places)) as coming:
+                async for _ in coming:
                     yield await asyncio.to_thread(looks, settings, file)
                     if await asyncio.to_thread(folders, settings, file) != places:
                         break
         except (OSError, RuntimeError) as error:  # too many watches, or none at all in this container
             if not told:
                 told = True
-                logger.warning("changes of files are noticed after %g seconds, not at once: %s", POLL, error)
-            await asyncio.sleep(POLL)
+                logger.warning("changes of files are noticed after %g seconds, not at once: %s", poll, error)
+            await asyncio.sleep(poll)
 
 
 async def _events(places: Sequence[Path]) -> AsyncGenerator[object, None]:

@@ -87,7 +87,7 @@ def _rollback(settings: Settings, names: list[str]) -> int:
         print("--rollback takes a collection and at most one version", file=sys.stderr)
         return 1
     name = ingest.rollback(settings.var, *names)
-    print(f"{names[0]}: version {name} is current; a running gateway serves it after SIGHUP")
+    print(f"{names[0]}: version {name} is current; a running gateway serves it at once")
     return 0
 
 

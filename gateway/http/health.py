@@ -13,7 +13,11 @@ async def livez(_: Request[State]) -> Response:
 
 
 async def readyz(request: Request[State]) -> Response:
-    """200 `ok` or `degraded` with what is missing; 503 only while the process is about to stop."""
+    """200 `ok` or `degraded` with what is missing; 503 `draining` from the moment that the process is to stop.
+
+    There is no 503 while it starts: nothing listens before everything is open, so connections are refused. To a load
+    balancer that is the same answer, and a caller that comes too early tries the next process at once.
+    """
     if request.state["draining"]():
         return Response(b'{"status":"draining","missing":[]}', 503, media_type="application/json")
     missing = list(request.state["missing"]())

@@ -29,12 +29,12 @@ PATIENCE = 2.0
 """Seconds for what no caller of a turn waits for: opening a connection, an admin's write, reading all keys."""
 STEADY = 5.0
 """Seconds between two looks at a store that is there and that nobody asks anything."""
-FIRST, LONGEST = 0.05, 1.0
-"""Seconds until a store that is away is looked for, doubled up to the second."""
+FIRST, LONGEST = 0.05, 0.5
+"""Seconds until a store that is away is looked for, doubled up to the half."""
 PATIENT = 2
 """Operations at once that no turn waits for."""
-CONNECTIONS = PATIENT + 1
-"""Those, and one to listen on. One more, in a pool of its own, serves all turns."""
+CONNECTIONS = PATIENT + 2
+"""Those, one to listen on, and one in its place. One more, in a pool of its own, serves all turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +172,7 @@ class Connection:
         self._url = ""
 
     async def _watch(self) -> None:
-        """Look for the store: seldom while it is there, soon and then every second while it is not."""
+        """Look for the store: seldom while it is there, soon and then twice a second while it is not."""
         pause = 0.0
         while True:
             with suppress(StoreUnavailable):

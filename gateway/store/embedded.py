@@ -173,7 +173,16 @@ def _child(program: Path, directory: Path, path: Path) -> Child:
     ]
     # An environment of its own: the gateway's holds the keys of models.
     environ = {"PATH": os.defpath, "LC_ALL": "C"}
-    return Child("store", argv, _answers(path), env=environ, start_timeout=60.0, level=logging.DEBUG, backoff_limit=5.0)
+    return Child(
+        "store",
+        argv,
+        _answers(path),
+        env=environ,
+        start_timeout=60.0,
+        backoff=0.05,
+        backoff_limit=5.0,
+        level=logging.DEBUG,
+    )
 
 
 def _answers(path: Path) -> Callable[[], Awaitable[bool]]:

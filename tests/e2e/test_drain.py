@@ -152,8 +152,8 @@ async def test_s12_what_cannot_finish_is_ended_with_words(
         await exited(running, SLOW_EXIT)
     refused = (503, "shutting_down")
     assert found == {
-        ("nora", "begun", True): (200, "Hel Sorry.", "stop"),
-        ("nora", "begun", False): (200, "Hel Sorry.", "stop"),
+        ("nora", "begun", True): (200, "Hel… Sorry.", "stop"),
+        ("nora", "begun", False): (200, "Hel… Sorry.", "stop"),
         ("nora", "mute", True): (200, "Sorry.", "stop"),
         ("nora", "mute", False): (200, "Sorry.", "stop"),
         ("up", "begun", True): (200, "Hel", "shutting_down"),
@@ -192,7 +192,7 @@ async def test_s12_a_second_signal_ends_at_once_and_still_with_words(upstream: U
             chunks = await call.chunks()
             assert time.perf_counter() - began < 0.5
         await exited(running, SLOW_EXIT)
-    assert "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks) == "Hel Sorry."
+    assert "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks) == "Hel… Sorry."
     assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
 
 

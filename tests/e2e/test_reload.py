@@ -19,6 +19,7 @@ from gateway.settings import Read, Route, Settings, Target
 from gateway.types.administration import Reloaded
 from gateway.watching import Sources
 from tests.caller import calling
+from tests.knowledge import LIGHTHOUSE, built
 from tests.serving import Gateway, gateway_process, seen, serve
 from tests.upstream import Pause, Request, Script, Upstream, scripted
 
@@ -134,6 +135,35 @@ async def test_a_broken_file_leaves_the_old_one_serving(running: Gateway, tmp_pa
     assert "taken at the next start only: log.format" in running.log  # --port wins over server.port
 
 
+async def test_new_knowledge_is_served_without_a_restart(tmp_path: Path) -> None:
+    """A new version, made by another process, is served as soon as its pointer is there; a rollback likewise."""
+    write(tmp_path, "http://127.0.0.1:9/v1")
+    (tmp_path / "prompts" / "nora.md").write_text(
+        agent("You are Nora.", "collections: [lighthouse]\nroute: extractive\n")
+    )
+    shelf = built(tmp_path, "lighthouse", LIGHTHOUSE)
+    first = shelf.current()
+    arguments = ("--config", str(tmp_path / "gateway.toml"))
+    opened = gateway_process(environ={"GATEWAY_VAR": str(tmp_path / "var")}, arguments=arguments)
+    gateway = await asyncio.to_thread(opened.__enter__)
+    try:
+        asked = [{"role": "user", "content": "When do puffins nest?"}]
+
+        async def answered(month: str) -> bool:
+            async with calling(f"{gateway.url}/agents/nora/chat/completions", {"messages": asked}) as call:
+                return month in await call.text()
+
+        assert await answered("June")
+        birds = "# Birds\n\n## Puffins\n\nPuffins nest in May.\n\n## Gulls\n\nGulls steal sandwiches.\n"
+        await asyncio.to_thread(built, tmp_path, "lighthouse", LIGHTHOUSE | {"birds.md": birds})
+        await until(lambda: answered("May"))
+        shelf.point(first)
+        await until(lambda: answered("June"))
+        assert gateway.log.count("reloaded: knowledge lighthouse") == 2
+    finally:
+        await asyncio.to_thread(opened.__exit__, None, None, None)
+
+
 Given = tuple[str, Callable[[], Awaitable[Reloaded]], State]
 
 
@@ -191,3 +221,22 @@ async def test_fifty_streams_are_not_disturbed_by_twenty_reloads(
         streams.clear()
         gc.collect()
         assert [brain for brain in gc.get_objects() if isinstance(brain, Brain)] == [state["brain"]()]
+
+
+async def test_the_first_turn_finds_a_connection(settings: Settings, upstream: Upstream) -> None:
+    """At start and after a reload each target has a kept connection; nobody was asked for a completion."""
+    async with scripted() as other:
+        now = settings
+        async with in_process(settings, lambda: now) as (url, reload, _):
+            opened = set(upstream.connections)
+            assert opened and not upstream.requests
+            assert await said(url, "up") == "Hello there."
+            assert set(upstream.connections) == opened
+            now = replace(
+                settings, routes={**settings.routes, "new": Route((Target(url=other.url, model="scripted"),))}
+            )
+            assert (await reload()).changed == ("route new",)
+            opened = set(other.connections)
+            assert opened and not other.requests
+            assert await said(url, "new") == "Hello there."
+            assert set(other.connections) == opened

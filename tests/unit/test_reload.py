@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -120,11 +120,11 @@ async def test_a_change_is_noticed_and_noise_is_not(settings: Settings, tmp_path
     try:
         async with asyncio.timeout(2):
             await reloads.get()  # the first look, at what may have changed since the settings were read
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.2)
         for name in ("prompts/notes.txt", "etc/other.toml", "var/keys.json"):
             (tmp_path / name).write_text("noise")
         with suppress(TimeoutError):
-            async with asyncio.timeout(0.8):
+            async with asyncio.timeout(0.6):
                 await reloads.get()
                 raise AssertionError("noise was taken for a change")
         change(tmp_path)
@@ -133,12 +133,45 @@ async def test_a_change_is_noticed_and_noise_is_not(settings: Settings, tmp_path
         sources.asked.set()
         async with asyncio.timeout(0.5):
             await reloads.get()
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(0.4)
         assert reloads.empty()
     finally:
         following.cancel()
         with suppress(asyncio.CancelledError):
             await following
+
+
+async def test_where_nothing_tells_of_changes_they_are_looked_for(
+    settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A system that allows no watch is said once; changes are noticed by looking, and a reload can be asked for."""
+
+    async def none(_: Sequence[Path]) -> AsyncGenerator[object, None]:
+        raise OSError(28, "No space left on device")
+        yield
+
+    asked = asyncio.Event()
+    reloads = asyncio.Queue[None]()
+
+    async def reload() -> None:
+        reloads.put_nowait(None)
+
+    sources = Sources(lambda: Read(settings), None, asked)
+    following = asyncio.create_task(followed(settings, sources, reload, events=none, poll=0.05))
+    try:
+        async with asyncio.timeout(3):
+            await reloads.get()
+            (tmp_path / "prompts/nora.md").write_text("You are Nora, a guide.")
+            await reloads.get()
+            asked.set()
+            await reloads.get()
+        await asyncio.sleep(0.3)
+        assert reloads.empty()
+    finally:
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
+    assert caplog.text.count("noticed after 0.05 seconds, not at once") == 1
 
 
 async def test_many_files_at_once_are_one_reload(settings: Settings, tmp_path: Path) -> None:
