@@ -9,6 +9,7 @@ What goes upstream beside the messages is an allow-list (`parameters.py`): whate
 caller decides neither where a request goes nor with which key.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -23,6 +24,8 @@ from gateway.chat.parameters import boolean, noun, parameters
 from gateway.errors import InvalidJSON, InvalidType, InvalidValue, MissingParameter
 from gateway.settings import Limits
 from gateway.types import Message
+
+logger = logging.getLogger("gateway.chat")
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 _NUL = pattern(rb"(?<!\\)((?:\\\\)*)\\u0000")
@@ -177,8 +180,14 @@ def _role(value: object, at: str) -> str:
 
 @lru_cache(maxsize=256)
 def _meant(role: str) -> str:
-    """The role that was meant: Simli's own documents write `asssistant`. Empty where none is close."""
-    return next(iter(get_close_matches(role, ROLES, n=1, cutoff=0.8)), "")
+    """The role that was meant: Simli's own documents write `asssistant`. Empty where none is close.
+
+    Each misspelling is said in the log once: the cache remembers it.
+    """
+    meant = next(iter(get_close_matches(role, ROLES, n=1, cutoff=0.8)), "")
+    if meant:
+        logger.warning("a caller writes the role %r; %r is taken", role, meant)
+    return meant
 
 
 def _content(content: object, at: str) -> None:

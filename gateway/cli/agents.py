@@ -28,6 +28,10 @@ def add(parser: argparse.ArgumentParser) -> None:
         "rotate", help="give it a new URL; the old one opens nothing any more", description=renewed
     )
     rotate.add_argument("name", metavar="NAME")
+    for verb in (show, rotate):
+        verb.add_argument(
+            "--config", metavar="FILE", type=Path, default=argparse.SUPPRESS, help="settings (TOML); or GATEWAY_CONFIG"
+        )
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from gateway.errors import Conflict, DiskFull, Fault, GatewayError, KnowledgeError, NotFound, NotWritable
+from gateway.errors import Conflict, DiskFull, Draining, Fault, GatewayError, KnowledgeError, NotFound, NotWritable
 from gateway.retrieval import ingest, versions
 from gateway.retrieval.retriever import Retriever
 from gateway.settings import Settings
@@ -138,6 +138,9 @@ class Jobs:
             error = known
         except OSError as refused:
             error = ingest.refused(refused)
+        except asyncio.CancelledError:
+            error = Draining("The gateway ended before the ingest did; every version is as it was.")
+            raise
         finally:
             if error is not None:
                 self._note(running, Fault("", 0, "", error.message))

@@ -90,11 +90,12 @@ class Keys:
             raise InvalidValue("A rate is 0, for none, or more.", param="rate")
         if expires is not None and not self._clock() < expires < math.inf:
             raise InvalidValue("The key would expire before it is made, or never.", param="expires")
-        id_ = _drawn(_SMALL, 12)
-        text = f"gw_{id_}_{_drawn(_LETTERS, 43)}"
-        key = Key(id_, _digest(text), scope, name, agent, rate, created=self._clock(), expires=expires)
-        await self._register.add(key)
-        return Created(key, text)
+        while True:
+            id_ = _drawn(_SMALL, 12)
+            text = f"gw_{id_}_{_drawn(_LETTERS, 43)}"
+            key = Key(id_, _digest(text), scope, name, agent, rate, created=self._clock(), expires=expires)
+            if await self._register.add(key):
+                return Created(key, text)
 
     async def revoke(self, id_: str) -> Key | None:
         """Take a key's rights away, everywhere within a second; None where there is no such key.

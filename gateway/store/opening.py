@@ -65,16 +65,16 @@ async def opened(settings: Settings, *, lease: float = limits.LEASE) -> AsyncIte
             settings.store.prefix,
             limits.SCRIPTS,
         )
-        errands = Errands()
+        errands, departures = Errands(), Errands()
         signals = Signals(connection, errands)
         register = Register(connection, settings.var / "keys.json", lambda: signals.publish(SIGNAL, {}))
-        limiting = Limits(connection, errands, lease)
+        limiting = Limits(connection, departures, lease)
         signals.subscribe(SIGNAL, lambda _: register.stale())
         signals.on_listening(register.stale)
         connection.on_return(register.returned)
         connection.on_return(limiting.renew)
         await stack.enter_async_context(connection.opened())
-        await stack.enter_async_context(_running(errands, signals, register, limiting))
+        await stack.enter_async_context(_running((departures, errands), signals, register, limiting))
         if not await register.read_once(START):
             connection.missed()
         yield Store(
@@ -89,10 +89,13 @@ async def opened(settings: Settings, *, lease: float = limits.LEASE) -> AsyncIte
 
 
 @asynccontextmanager
-async def _running(errands: Errands, signals: Signals, register: Register, limiting: Limits) -> AsyncIterator[None]:
+async def _running(
+    errands: Sequence[Errands], signals: Signals, register: Register, limiting: Limits
+) -> AsyncIterator[None]:
     """Their upkeep, for the length of the block."""
-    async with kept_up(signals.run(), register.run(), limiting.run(), errands.run()):
+    async with kept_up(signals.run(), register.run(), limiting.run(), *(each.run() for each in errands)):
         try:
             yield
         finally:
-            await errands.finished(LAST)
+            for each in errands:
+                await each.finished(LAST)

@@ -44,12 +44,12 @@ while ARGV[at] do
   at = at + 2
 end
 redis.call('SET', KEYS[2], ARGV[2])
-return kept
+return {kept, redis.call('GET', KEYS[1])}
 """)
 """Keys that are not there yet, revocations (`over`), generations that are greater; and a new mark of the whole.
 
 KEYS: store, mark, keys, generations. ARGV: the store's name where it has none, the mark, how many keys; of each its id,
-its record, `over` or `new`; then agents and generations.
+its record, `over` or `new`; then agents and generations. Answers how many keys were written, and the store's name.
 """
 
 ROTATE = Script("""
@@ -58,9 +58,12 @@ local next = math.max(now, tonumber(ARGV[4])) + 1
 redis.call('SET', KEYS[1], ARGV[1], 'NX')
 redis.call('HSET', KEYS[4], ARGV[3], next)
 redis.call('SET', KEYS[2], ARGV[2])
-return next
+return {next, redis.call('GET', KEYS[1])}
 """)
-"""The agent's next generation. KEYS and ARGV 1, 2 as above; the agent, the generation that the caller knows."""
+"""The agent's next generation. KEYS and ARGV 1, 2 as above; the agent, the generation that the caller knows.
+
+Answers the generation, and the store's name.
+"""
 
 
 class Register:
@@ -114,18 +117,20 @@ class Register:
             await self._save()
         self._read.set()
 
-    async def add(self, key: Key) -> None:
-        """Keep a new key, or one that is now revoked. Raises StoreUnavailable where it could not be kept."""
-        await self._keep(Known(self.known.store, {key.id: key}))
-        self.known = merged(self.known, Known(keys={key.id: key}))
-        await self._save()
+    async def add(self, key: Key) -> bool:
+        """Keep a new key, or one that is now revoked; False where the id is another key's. Raises StoreUnavailable."""
+        kept, store = await self._keep(Known(keys={key.id: key}))
+        if kept:
+            self.known = merged(self.known, Known(store, {key.id: key}))
+            await self._save()
+        return bool(kept)
 
     async def rotate(self, agent: str) -> int:
         """The agent's next generation, kept. Raises StoreUnavailable."""
         least = self.known.generations.get(agent, 0)
         arguments = (self.known.store or _name(), _name(), agent, least)
-        (generation,) = await self._connection.take(_evaluated(ROTATE, self._names, arguments), writing=True)
-        self.known = merged(self.known, Known(generations={agent: int(generation)}))
+        ((generation, store),) = await self._connection.take(_evaluated(ROTATE, self._names, arguments), writing=True)
+        self.known = merged(self.known, Known(str(store), generations={agent: int(generation)}))
         self._changed()
         await self._save()
         return int(generation)
@@ -149,15 +154,19 @@ class Register:
         generations = {agent: int(number) for agent, number in _pairs(told) if number.isdecimal()}
         return Known(store, keys, generations)
 
-    async def _keep(self, known: Known) -> None:
+    async def _keep(self, known: Known) -> tuple[int, str]:
+        """Write what the store lacks; how many keys were written, and the store's name. Raises StoreUnavailable."""
+        kept, store = 0, ""
         keys = list(known.keys.values())
         generations = [part for pair in known.generations.items() for part in pair]
         for start in range(0, max(1, len(keys)), PAGE):
             page = keys[start : start + PAGE]
             records = [part for key in page for part in (key.id, written(key), "over" if key.revoked else "new")]
-            arguments = (self.known.store or known.store or _name(), _name(), len(page), *records, *generations)
-            await self._connection.take(_evaluated(KEEP, self._names, arguments), writing=True)
+            arguments = (self.known.store or _name(), _name(), len(page), *records, *generations)
+            ((written_, store),) = await self._connection.take(_evaluated(KEEP, self._names, arguments), writing=True)
+            kept += int(written_)
         self._changed()
+        return kept, str(store)
 
     async def _save(self) -> None:
         """Into the snapshot. A disk that takes no writes costs the snapshot, nothing else."""

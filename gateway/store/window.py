@@ -52,7 +52,7 @@ class Window:
 
     def left(self, limit: int, now: float) -> Left:
         """How it stands against `limit`; what is older than a minute is forgotten."""
-        self.buckets = {at: count for at, count in self.buckets.items() if at > int(now) - MINUTE}
+        self.forget(now)
         left = limit - sum(self.buckets.values())
         reset = max(self.buckets) + MINUTE - now if self.buckets else 0.0
         retry_after = 0.0
@@ -67,6 +67,12 @@ class Window:
     def count(self, now: float) -> None:
         """One more."""
         self.buckets[int(now)] = self.buckets.get(int(now), 0) + 1
+        if len(self.buckets) > 2 * MINUTE:
+            self.forget(now)
+
+    def forget(self, now: float) -> None:
+        """Drop what is older than a minute."""
+        self.buckets = {at: count for at, count in self.buckets.items() if at > int(now) - MINUTE}
 
 
 class Local:
@@ -83,7 +89,7 @@ class Local:
         tight: tuple[int, Left] | None = None
         for number, (owner, rate) in enumerate(quotas, 1):
             if rate.requests:
-                left = self._window(owner).left(rate.requests, now)
+                left = self._window(owner, now).left(rate.requests, now)
                 if left.requests <= 0 and left.retry_after > retry_after:
                     refused, retry_after, tight = number, left.retry_after, (rate.requests, left)
                 elif not refused and (tight is None or left.requests < tight[1].requests):
@@ -101,7 +107,7 @@ class Local:
         """One has come in, by this process or by the store's word."""
         for owner, rate in quotas:
             if rate.requests:
-                self._window(owner).count(now)
+                self._window(owner, now).count(now)
             if rate.streams:
                 self.streams.setdefault(owner, set()).add(lease)
 
@@ -112,7 +118,9 @@ class Local:
         if not leases:
             self.streams.pop(owner, None)
 
-    def _window(self, owner: str) -> Window:
+    def _window(self, owner: str, now: float) -> Window:
         if owner not in self._windows and len(self._windows) >= MOST_OWNERS:
+            for window in self._windows.values():
+                window.forget(now)
             self._windows = {name: window for name, window in self._windows.items() if window.buckets}
         return self._windows.setdefault(owner, Window())

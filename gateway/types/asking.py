@@ -49,7 +49,7 @@ class Attempted(NamedTuple):
     target: str
     """`route/model`."""
     code: str
-    """The error's code; empty where it spoke."""
+    """The error's code; empty where it spoke, `cancelled` where another one was quicker."""
     milliseconds: float
     """Until its first useful chunk, or until it failed."""
     kind: Literal["first", "retry", "fallback", "hedge", "continue"] = "first"

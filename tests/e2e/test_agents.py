@@ -28,7 +28,7 @@ def place(tmp_path: Path) -> Path:
 def agents(place: Path, *arguments: str, **environ: str) -> tuple[int, str, str]:
     """Run `gateway agents …` there; exit code, standard output, standard error."""
     options = ("--config", str(place / "gateway.toml"))
-    done = gateway("agents", *options, *arguments, environ={"GATEWAY_VAR": str(place / "var"), **environ})
+    done = gateway("agents", *arguments, *options, environ={"GATEWAY_VAR": str(place / "var"), **environ})
     return done.returncode, done.stdout, done.stderr
 
 

@@ -40,11 +40,17 @@ def nobody() -> str:
 
 @contextlib.asynccontextmanager
 async def routed(
-    var: Path, *targets: Target, breaker: Breaker = STEADY, alone: Target | None = None, **route: Any
+    var: Path,
+    *targets: Target,
+    breaker: Breaker = STEADY,
+    alone: Target | None = None,
+    redis: str = "",
+    **route: Any,
 ) -> AsyncIterator[str]:
     """The URL of a gateway with the agent `nora` and the route `main`, which she takes.
 
-    With the target `alone` there is a route `alone` that has no other, and the agent `lone`, who takes it.
+    With the target `alone` there is a route `alone` that has no other, and the agent `lone`, who takes it. `redis` is
+    the store's URL; without one it has its own.
     """
     settings = Settings(
         server=Server(drain_timeout=0.5),
@@ -53,6 +59,7 @@ async def routed(
         breaker=breaker,
         default_route="main",
         var=var,
+        redis_url=redis,
     )
     async with serve(create_app(settings, {"nora": NORA} | ({"lone": LONE} if alone else {}))) as url:
         yield url

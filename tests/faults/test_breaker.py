@@ -3,6 +3,7 @@
 import asyncio
 import statistics
 import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from gateway.settings import Breaker
 from tests.faults.proxy import Hang as HangAll
 from tests.faults.proxy import Refuse, Reset, Share, proxied
 from tests.faults.routed import FIRST, STEADY, Heard, asked, routed, target
+from tests.stores import running
 from tests.upstream import Answer, Cut, Hang, Script, Upstream, error, scripted
 
 QUICK = Breaker(failures=3, open_for=0.2, longest=0.8)
@@ -168,3 +170,26 @@ async def test_u36_probes_end_with_the_process(upstream: Upstream, tmp_path: Pat
         began = time.perf_counter()
     assert time.perf_counter() - began < 0.5
     assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("probe")]
+
+
+async def test_u36_one_worker_finds_out_for_all(upstream: Upstream, tmp_path: Path) -> None:
+    """What three callers of one gateway waited for, no caller of another one waits for: it is told through the store.
+    Both find out for themselves when the target is back."""
+    (tmp_path / "store").mkdir()
+    seldom = Breaker(failures=3, open_for=0.5, longest=1.0)
+    with running("valkey", tmp_path / "store") as store:
+        async with scripted(Script([], before=[Hang()])) as first, AsyncExitStack() as stack:
+            route = (target(first.url), target(upstream.url, model="b"))
+            one, two = [
+                await stack.enter_async_context(routed(tmp_path / name, *route, breaker=seldom, redis=store.url))
+                for name in "ab"
+            ]
+            await asyncio.gather(*(asked(one) for _ in range(3)))
+            await asyncio.sleep(0.1)
+            assert await missing(two) == ["upstream:main/m"]
+            heard = await asked(two)
+            assert heard.text == HELLO and heard.first < 0.1
+            first.script = Script(["Hello", " there."])
+            async with asyncio.timeout(5):
+                while {(await asked(one)).target, (await asked(two)).target} != {"main/m"}:  # noqa: ASYNC110 two gateways
+                    await asyncio.sleep(0.05)

@@ -6,7 +6,6 @@ Counts are printed (`pytest -s`, or -rP).
 
 import asyncio
 import contextlib
-import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -16,11 +15,10 @@ from typing import NamedTuple
 import pytest
 
 from tests.bench.measuring import percentile
-from tests.bench.targets import family
 from tests.caller import calling
 from tests.load.crowd import Crowd, crowd
 from tests.load.listening import PROPER, Heard, counted, listened
-from tests.load.programs import Program, redis_process, upstream_process
+from tests.load.programs import EmbeddedStore, Program, redis_process, redis_program, upstream_process
 from tests.serving import Gateway, gateway_process
 
 CALLERS = 200
@@ -28,6 +26,7 @@ CHUNKS = 10
 """Of one answer: it takes a second or two."""
 GAP = 0.15
 PATIENCE = 15.0
+DEBIANS = pytest.mark.skipif(redis_program() is None, reason="redis-server is not installed (apt install redis-server)")
 APOLOGY = "Sorry, I lost my thread."
 CONFIG = """
 prompts = "{prompts}"
@@ -162,7 +161,7 @@ async def test_u36_an_upstream_killed_and_restarted_under_load_leaves_no_stream_
             assert all(heard.text.endswith(APOLOGY) for heard in broken if heard.incomplete)
 
 
-@pytest.mark.parametrize("database", ["redis-server", "embedded"])
+@pytest.mark.parametrize("database", [pytest.param("redis-server", marks=DEBIANS), "embedded"])
 async def test_s02_a_store_killed_under_load_costs_no_caller_anything(tmp_path: Path, database: str) -> None:
     """Each of 200 callers hears its whole answer, as soon as before, while the store is away and when it is back."""
     async with contextlib.AsyncExitStack() as stack:
@@ -172,7 +171,7 @@ async def test_s02_a_store_killed_under_load_costs_no_caller_anything(tmp_path: 
         async with scene.crowded():
             away = time.monotonic()
             if redis is None:
-                os.kill(embedded_store(scene.gateway.process.pid), signal.SIGKILL)
+                await EmbeddedStore(scene.gateway.process.pid).kill()
                 await asyncio.sleep(2.0)
             else:
                 await redis.kill()
@@ -191,12 +190,6 @@ async def test_s02_a_store_killed_under_load_costs_no_caller_anything(tmp_path: 
 def quickest(every: Sequence[Heard]) -> float:
     """The first word's 10th percentile: a busy machine delays some, waiting for the store would delay all."""
     return percentile([heard.first for heard in every], 0.1)
-
-
-def embedded_store(gateway: int) -> int:
-    """The process of the store that the gateway has started."""
-    (found,) = (member for member in family(gateway) if "valkey-server" in Path(f"/proc/{member}/exe").readlink().name)
-    return found
 
 
 @pytest.mark.parametrize(("chunks", "drain"), [(CHUNKS, 10.0), (100, 1.0)])

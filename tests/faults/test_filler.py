@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import openai
 import pytest
 
-from gateway.app import create_app
+from gateway.app import Drain, create_app
 from gateway.settings import Breaker, Route, Settings, Target
 from gateway.types import Agent, Passage, Query, Retrieval, Retrieve, Retrieved, Turn
 from tests.caller import calling
@@ -222,3 +222,54 @@ async def test_a_turn_records_its_filler(upstream: Upstream, tmp_path: Path, cap
     (turn,) = turns
     assert turn.filler and turn.outcome == "ok" and turn.target == "up/m"
     assert 1000 * AFTER <= turn.timings["ttft"] < 1000 * (time.perf_counter() - began) - 100
+
+
+async def test_the_end_of_the_process_ends_a_filler_properly(upstream: Upstream, tmp_path: Path) -> None:
+    """A turn that has said its filler and waits for its first word ends in the apology, a finish and `[DONE]`."""
+    upstream.script = Script([Hang()])
+    drain = Drain()
+    async with gateway(tmp_path, upstream.url, first_token=30, drain=drain) as url:
+        for model, end in (("nora", "One moment. Sorry, I lost my thread."), ("strict", "One moment. ")):
+            drain.over = False
+            async with calling(f"{url}/chat/completions", {**ASK, "model": model, "stream": True}) as call:
+                stream = aiter(call.events())
+                events = [await anext(stream), await anext(stream)]
+                drain.end_streams()
+                events += [event async for event in stream]
+            assert events[-1].data == "[DONE]"
+            chunks = [event.json for event in events[:-1]]
+            deltas = [choice["delta"] for chunk in chunks for choice in chunk.get("choices", ())]
+            assert "".join(delta.get("content") or "" for delta in deltas) == end
+            code = chunks[-1]["error"]["code"] if model == "strict" else chunks[-1]["x_gateway"]["code"]
+            assert code == "shutting_down"
+
+
+async def test_a_hangup_behind_a_filler_ends_the_search_too(upstream: Upstream, tmp_path: Path) -> None:
+    """While the knowledge is still searched the filler may be out already: leaving ends the search, and asks nobody."""
+    cancelled: list[float] = []
+
+    async def endless(_: Sequence[str], query: Query, __: Retrieval) -> Retrieved:
+        if query.question != ASK["messages"][0]["content"]:  # the start's rehearsal
+            return Retrieved()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            cancelled.append(time.perf_counter())
+        raise AssertionError
+
+    delays = []
+    async with gateway(tmp_path, upstream.url, retrieve=endless) as url:
+        for said in (False, True) * 5:
+            async with calling(f"{url}/chat/completions", {**ASK, "model": "reader", "stream": True}) as call:
+                if said:
+                    await anext(stream := aiter(call.events()))
+                    assert (await anext(stream)).json["choices"][0]["delta"]["content"] == "One moment. "
+                else:
+                    await asyncio.sleep(0.05)
+                gone = call.hang_up()
+                before = len(cancelled)
+                async with asyncio.timeout(1):
+                    while len(cancelled) == before:  # noqa: ASYNC110 a double without an event
+                        await asyncio.sleep(0.001)
+            delays.append(cancelled[-1] - gone)
+    assert sorted(delays)[-2] < 0.05 and not upstream.requests

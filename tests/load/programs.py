@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 from gateway.processes import guard
-from tests.bench.targets import free_port
+from tests.bench.targets import family, free_port
 from tests.serving import ROOT
 
 WITHIN = 10.0
@@ -95,3 +95,26 @@ async def redis_process() -> AsyncIterator[Program]:
             lambda port: [redis_program() or "redis-server", "--port", str(port), "--bind", "127.0.0.1", *kept]
         ) as program:
             yield program
+
+
+class EmbeddedStore:
+    """The store that a gateway process has started, and starts again by itself when it is killed."""
+
+    def __init__(self, gateway: int) -> None:
+        self._gateway = gateway
+
+    async def kill(self) -> None:
+        """SIGKILL."""
+        (store,) = (member for member in family(self._gateway) if _runs(member) == "valkey-server")
+        os.kill(store, signal.SIGKILL)
+
+    async def start(self) -> None:
+        """Nothing to do: the gateway does it."""
+
+
+def _runs(pid: int) -> str:
+    """The name of the program that a process runs; empty where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/exe").readlink().name
+    except OSError:
+        return ""

@@ -1,9 +1,10 @@
 """`python -m tests.load.soak --minutes 10`: does the gateway hold more and more, and does every stream end?
 
 50 callers ask agents and routes; some hang up, some have a key with limits, some ask nonsense. Once a minute the
-upstream is killed for two seconds, and so is Redis; one route's first target fails now and then. What the gateway's
-process holds is sampled every five seconds, and the slope after the warm-up has to be flat. A run of less than five
-minutes shows that every stream ends; what it says of memory is the filling of caches, and is not judged.
+upstream is killed for two seconds, and so is Redis (without a redis-server, the gateway's own store is killed); one
+route's first target fails now and then. What the gateway's process holds is sampled every five seconds, and the slope
+after the warm-up has to be flat. A run of less than five minutes shows that every stream ends; what it says of memory
+is the filling of caches, and is not judged.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from tests.faults.proxy import Hang, Proxy, Reset, Share, proxied
 from tests.load.crowd import crowd
 from tests.load.listening import PROPER, Ending, Heard, listened
 from tests.load.measure import Watch, sampled
-from tests.load.programs import Program, redis_process, upstream_process
+from tests.load.programs import EmbeddedStore, Program, redis_process, redis_program, upstream_process
 from tests.serving import ROOT, Gateway, gateway_process
 
 CALLERS = 50
@@ -135,7 +136,7 @@ class Cast(NamedTuple):
 
     gateway: Gateway
     upstream: Program
-    redis: Program
+    store: Program | EmbeddedStore
     flaky: Proxy
     key: str
 
@@ -148,15 +149,15 @@ async def cast(var: Path) -> AsyncIterator[Cast]:
         for name, rest in AGENTS.items():
             (place / f"{name}.md").write_text(AGENT.format(name=name, rest=rest), "utf-8")
         upstream = await stack.enter_async_context(upstream_process(chunks=20, first=0.05, gap=0.05))
-        redis = await stack.enter_async_context(redis_process())
+        redis = await stack.enter_async_context(redis_process()) if redis_program() else None
         often = (Share(0.05, Reset(after=0)), Share(0.05, Reset(after=1500)), Share(0.03, Hang(after=1500)))
         flaky = await stack.enter_async_context(proxied("127.0.0.1", upstream.port, *often))
         config = CONFIG.format(prompts=place, knowledge=ROOT / "knowledge", upstream=upstream.port, flaky=flaky.port)
         ingest(place, config, var)
-        environ = {"REDIS_URL": f"redis://127.0.0.1:{redis.port}/0", "GATEWAY_VAR": str(var)}
+        environ = {"GATEWAY_VAR": str(var), **({"REDIS_URL": f"redis://127.0.0.1:{redis.port}/0"} if redis else {})}
         key = made_key(config, environ, place)
         gateway = stack.enter_context(gateway_process(config, environ))
-        yield Cast(gateway, upstream, redis, flaky, key)
+        yield Cast(gateway, upstream, redis or EmbeddedStore(gateway.process.pid), flaky, key)
 
 
 def made_key(config: str, environ: Mapping[str, str], place: Path) -> str:
@@ -175,7 +176,7 @@ def made_key(config: str, environ: Mapping[str, str], place: Path) -> str:
     return made.stdout.strip()
 
 
-async def killed_now_and_then(program: Program, first: float, every: float) -> None:
+async def killed_now_and_then(program: Program | EmbeddedStore, first: float, every: float) -> None:
     """Kill it and bring it back, again and again."""
     await asyncio.sleep(first)
     while True:
@@ -199,7 +200,7 @@ async def soaked(who: Cast, seconds: float) -> tuple[Run, Watch]:
     began = time.monotonic()
     killers = [
         asyncio.create_task(killed_now_and_then(program, first * every, every))
-        for program, first in ((who.upstream, 0.3), (who.redis, 0.6))
+        for program, first in ((who.upstream, 0.3), (who.store, 0.6))
     ]
     try:
         watch.before = sampled(who.gateway.process.pid, 0).descriptors

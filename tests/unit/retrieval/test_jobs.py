@@ -154,7 +154,8 @@ async def test_closing_ends_what_runs(root: Path) -> None:
                 break
         began = time.monotonic()
     assert time.monotonic() - began < 3
-    assert (await watching).state == "failed"
+    last = await watching
+    assert (last.state, last.code) == ("failed", "shutting_down")
     shelf = versions.shelf(root / "var", "lighthouse")
     with shelf.written():  # nobody holds it any more
         assert shelf.sealed() == [] and shelf.current() == ""
