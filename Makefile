@@ -52,6 +52,10 @@ run: setup $(if $(LLM)$(GGUF),$(STAMPS)/llm)  ## Install, ingest, serve (PORT=80
 	@$(BIN)/gateway ingest
 	@exec $(BIN)/gateway serve $(SERVE)
 
+.PHONY: check
+check: setup  ## Say what a start or a turn would miss, and what to do
+	@$(BIN)/gateway check
+
 .PHONY: test
 test: setup-dev  ## Unit, contract, fault and documentation tests
 	$(BIN)/python -m pytest -q

@@ -69,6 +69,7 @@ class Connection:
         self._returned: list[Callable[[], None]] = []
         self._complained: dict[str, float] = {}
         self._missed = False
+        self._why = ""
 
     @property
     def writable(self) -> bool:
@@ -83,7 +84,8 @@ class Connection:
         """Somebody wanted it and goes on without: its return will be news."""
         if not self.writable and not self._missed:
             self._missed = True
-            logger.warning("the store is not there; what it keeps is done without until it is")
+            why = f" ({self._why})" if self._why else ""
+            logger.warning("the store is not there%s; what it keeps is done without until it is", why)
 
     def doubted(self) -> None:
         """Somebody has a reason to believe that it is gone: look now."""
@@ -200,7 +202,7 @@ class Connection:
         for answer in answers:
             if isinstance(answer, Exception):
                 raise self._failed(answer)
-        self._become("there", "")
+        self._become("there")
 
     async def _sent(
         self,
@@ -224,15 +226,15 @@ class Connection:
 
     def _failed(self, error: Exception) -> StoreUnavailable:
         """Draw the consequences of an error; what the caller is told."""
-        means = meaning(error)
+        means, self._why = meaning(error), told(error)
         if means != "refused":
-            self._become(means, told(error))
+            self._become(means)
         elif time.monotonic() - self._complained.get(code(error), -60.0) >= 60.0:
             self._complained[code(error)] = time.monotonic()
             logger.warning("the store refused a command: %s", told(error))
         return _away()
 
-    def _become(self, state: State, why: str) -> None:
+    def _become(self, state: State) -> None:
         if state == self.state:
             return
         before, self.state = self.state, state
@@ -243,7 +245,7 @@ class Connection:
             self._reached.clear()
             if before == "there":
                 self._missed = True
-                logger.warning("the store %s: %s", "takes no writes" if state == "reads" else "is away", why)
+                logger.warning("the store %s: %s", "takes no writes" if state == "reads" else "is away", self._why)
             return
         self._reached.set()
         if self._missed:

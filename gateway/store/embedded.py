@@ -16,16 +16,18 @@ import importlib.util
 import logging
 import os
 import platform
+import re
 import stat
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
 from gateway.errors import GatewayError
-from gateway.processes import Child, supervised
-from gateway.store.files import private_directory, replaced
+from gateway.processes import Child, ChildError, supervised
+from gateway.store.files import private, private_directory, replaced
 from gateway.store.upkeep import kept_up
 
 logger = logging.getLogger("gateway.store")
@@ -41,7 +43,16 @@ STOP = 10.0
 MEMORY = "256mb"
 """The server's bound. Where it is reached, what expires anyway goes first (`volatile-ttl`: windows of rates, places of
 streams): a full store would else refuse the write that revokes a key. Keys themselves never expire in there."""
+DATA = "appendonlydir"
+DAMAGE = re.compile(r"Bad file format reading the append only file|Invalid AOF manifest file format")
+"""What the server says of data that it cannot read. Half a last command, as after a power cut, is cut off."""
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+
+
+class Damaged(GatewayError):
+    """The server refuses its data, which is set aside."""
+
+    code = "store_damaged"
 
 
 class NoServer(GatewayError):
@@ -93,15 +104,17 @@ async def _keep(directory: Path, program: Callable[[], Path]) -> None:
         except NoServer as error:
             logger.warning("the store cannot be started: %s", error.message)
             return
+        except Damaged as error:
+            logger.error("%s", error.message)  # noqa: TRY400  (no stack: the sentence says it)
         except (GatewayError, OSError) as error:
             logger.warning("the store cannot be started, next try in %g s: %s", AGAIN, error)
             await asyncio.sleep(AGAIN)
 
 
 async def _own(directory: Path, program: Path) -> None:
-    """Wait for the lock, then run the server until cancelled. Raises ChildError, OSError."""
+    """Wait for the lock, then run the server until cancelled. Raises Damaged, ChildError, OSError."""
     private_directory(directory)
-    lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = private(directory / "lock", os.O_RDWR)
     try:
         while not _locked(lock):  # noqa: ASYNC110  (nobody tells when a lock is free)
             await asyncio.sleep(RETRY)
@@ -109,8 +122,19 @@ async def _own(directory: Path, program: Path) -> None:
         await _ended(path)
         async with supervised(_child(program, directory, path)):
             await asyncio.get_running_loop().create_future()
+    except ChildError as error:
+        if DAMAGE.search(error.message):
+            raise Damaged(_set_aside(directory)) from error
+        raise
     finally:
         os.close(lock)
+
+
+def _set_aside(directory: Path) -> str:
+    """Take the damaged data out of the server's way; what is to be said of it. Raises OSError."""
+    aside = directory / f"{DATA}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
+    (directory / DATA).rename(aside)
+    return f"the store's data is damaged; it begins anew with the keys of the snapshot, and the old data is in {aside}"
 
 
 def _locked(lock: int) -> bool:
@@ -124,14 +148,14 @@ def _locked(lock: int) -> bool:
 def _chosen(directory: Path) -> Path:
     """The socket's path; where it would be too long, in a private directory that the next owner takes again."""
     path = socket_path(directory)
-    if len(os.fsencode(path)) <= LONGEST_PATH and _private(path.parent):
+    if len(os.fsencode(path)) <= LONGEST_PATH and _is_private(path.parent):
         return path
     place = tempfile.mkdtemp(prefix="gateway-store-")  # mode 0700
     replaced(directory / "socket", place)
     return Path(place) / "valkey.sock"
 
 
-def _private(directory: Path) -> bool:
+def _is_private(directory: Path) -> bool:
     """Whether it is a directory of ours that nobody else can enter."""
     try:
         found = directory.lstat()

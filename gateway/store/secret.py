@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gateway.errors import ConfigurationError, Fault
 from gateway.settings import Settings
+from gateway.store.files import beside, written
 
 logger = logging.getLogger("gateway.store")
 
@@ -37,7 +38,7 @@ def kept(path: Path) -> str:
             error.strerror,
         )
         return secrets.token_urlsafe(LEAST)
-    if mode & 0o077 or owner not in (os.geteuid(), 0):
+    if mode & 0o077 or (os.geteuid() != 0 and owner not in (os.geteuid(), 0)):
         problem = (
             f"others can read or change it (mode {mode:04o}); `chmod 600` it, or delete it and have a new one made"
         )
@@ -53,15 +54,12 @@ def _make(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
         return
-    beside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    new = beside(path)
     try:
-        os.write(descriptor, f"{secrets.token_urlsafe(LEAST)}\n".encode())
-        os.fsync(descriptor)
-        os.link(beside, path)  # unlike a rename, refuses where there is one
+        written(new, f"{secrets.token_urlsafe(LEAST)}\n")
+        os.link(new, path)  # unlike a rename, refuses where there is one
     finally:
-        os.close(descriptor)
-        beside.unlink()
+        new.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> tuple[str, int, int]:

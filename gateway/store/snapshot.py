@@ -7,7 +7,7 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
-from gateway.store.files import replaced
+from gateway.store.files import private, replaced
 from gateway.store.known import Known, merged, read
 
 logger = logging.getLogger("gateway.store")
@@ -45,7 +45,7 @@ def save(path: Path, known: Known) -> None:
     Processes come here in any order; since both accounts are put together, none undoes another's.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = private(path.with_name(f".{path.name}.lock"), os.O_RDWR)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         there = load(path)

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import regex
 
-from gateway.errors import GatewayError, UpstreamEmpty, UpstreamError, UpstreamTruncated
+from gateway.errors import RequestError, UpstreamEmpty, UpstreamError, UpstreamTruncated
 from gateway.types import Chunks, Opened, Prompt
 
 MEMORY = 64 * 1024
@@ -54,7 +54,7 @@ async def continued(chunks: Chunks, prompt: Prompt, successor: Callable[[Prompt]
         async with aclosing(_succeeded(text, prompt, successor)) as following:
             async for chunk in following:
                 yield chunk
-    except GatewayError as error:
+    except (UpstreamError, RequestError) as error:
         raise broken from error
 
 

@@ -19,7 +19,7 @@ import uvloop
 from tests.bench.chart import page
 from tests.bench.measuring import SCENARIOS, Measured, Scenario, measured, medians
 from tests.bench.report import Results, promises, table
-from tests.bench.targets import TARGETS, Place, Target, answers, cores, free_port, nginx_program, process
+from tests.bench.targets import TARGETS, Place, Target, answers, before, cores, free_port, nginx_program, process
 from tests.serving import ROOT
 
 
@@ -32,6 +32,7 @@ def arguments() -> argparse.Namespace:
     scenarios = ",".join(scenario.name for scenario in SCENARIOS)
     parser.add_argument("--scenarios", default=scenarios, help="with commas: %(default)s")
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "bench")
+    parser.add_argument("--beside", type=Path, metavar="CHECKOUT", help="measure its gateway too: what a change costs")
     parser.add_argument("--check", action="store_true", help="fail where a promise is not kept")
     return parser.parse_args()
 
@@ -84,22 +85,24 @@ def run(given: argparse.Namespace) -> Results:
     """Start everything, measure, stop everything."""
     out = given.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
-    names = given.only.split(",")
+    every = TARGETS | (before(given.beside.resolve()) if given.beside else {})
+    names = given.only.split(",") + [name for name in every if name not in TARGETS]
     if "nginx" in names and nginx_program() is None:
         print("nginx is not installed: its row is missing", file=sys.stderr)
         names.remove("nginx")
+    names.sort(key=list(every).index)
     wanted = given.scenarios.split(",")
     scenarios = [scenario for scenario in SCENARIOS if scenario.name in wanted]
     target_core, load_core = cores()
     with contextlib.ExitStack() as stack:
         upstream = stack.enter_context(scripted_upstream(out, load_core))
         place = Place(out, target_core, load_core, upstream, ROOT / "knowledge", ROOT / "prompts")
-        targets = [stack.enter_context(TARGETS[name](place)) for name in names]
+        targets = [stack.enter_context(every[name](place)) for name in names]
         os.sched_setaffinity(0, {load_core})
         count = given.rounds or (1 if given.quick else 3)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            every = runner.run(rounds(targets, scenarios, upstream, count=count, quick=given.quick))
-    return {scenario: {name: medians(some) for name, some in rows.items()} for scenario, rows in every.items()}
+            taken = runner.run(rounds(targets, scenarios, upstream, count=count, quick=given.quick))
+    return {scenario: {name: medians(some) for name, some in rows.items()} for scenario, rows in taken.items()}
 
 
 def main() -> int:

@@ -85,7 +85,7 @@ class Way(NamedTuple):
     reply: Reply | None
     """None: nobody listens."""
     own: float = 0.0
-    """Seconds that it takes itself."""
+    """Seconds that it takes itself: what is subtracted where it hangs; where it fails, its own clock says it."""
     only: str = ""
     """`agent`, where a bare route may be answered like this."""
     cools: float = 0.0
@@ -187,11 +187,18 @@ async def failed_over(place: Place, way: Way, count: int) -> Row:
         every = await asyncio.gather(*(place.asked(who, at + place_) for place_, who in enumerate(whos)))
         row.unclean += filter(None, map(unclean, every))
         if way.reply is None or len(place.first.requests) >= len(every):
-            row.added += [heard.first - way.own for heard in every]
+            own = way.own if width > 1 else took(place.first)
+            row.added += [heard.first - own for heard in every]
         await asyncio.sleep(way.cools)
     if way.reply is None:
         await place.first.start()
     return row
+
+
+def took(upstream: Upstream) -> float:
+    """Seconds from the request until the upstream had failed, by its own clock; 0 where nobody listens."""
+    ended = [request.ended for request in upstream.requests if request.ended is not None]
+    return max(ended) - upstream.requests[0].began if ended else 0.0
 
 
 class Failing(NamedTuple):

@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,8 @@ class Place:
     """Base URL, ending in `/v1`."""
     knowledge: Path
     prompts: Path
+    checkout: Path = ROOT
+    """Whose gateway it is."""
 
 
 def cores() -> tuple[int, int]:
@@ -76,13 +78,15 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def process(place: Path, name: str, command: Sequence[str], core: int, environ: Mapping[str, str]) -> Iterator[int]:
+def process(
+    place: Path, name: str, command: Sequence[str], core: int, environ: Mapping[str, str], *, checkout: Path = ROOT
+) -> Iterator[int]:
     """Run a program pinned to a core, its output in a file; stop it with SIGTERM. Yields its process id."""
     log = place / f"{name}.log"
     with log.open("wb") as output:
         running = subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=checkout,
             env={"PATH": os.defpath, "PYTHONUNBUFFERED": "1", **environ},
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -184,6 +188,8 @@ def wrapper(place: Place, name: str = "plain wrapper", module: str = "plain_wrap
         yield Target(name, f"http://127.0.0.1:{port}/chat/completions", pid)
 
 
+NO_NOTICE = "server.drain_notice = 0"
+"""Nobody watches readiness here. A gateway of before knows no such setting."""
 GATEWAY = """
 server.drain_notice = 0
 prompts = "{prompts}"
@@ -212,47 +218,50 @@ def write_agent(prompts: Path, knowledge: Path) -> None:
     (prompts / "guide.md").write_text(AGENT.format(collections=collections[0]), encoding="utf-8")
 
 
-def ingest(directory: Path, config: str, var: Path) -> None:
+def ingest(directory: Path, config: str, var: Path, checkout: Path = ROOT) -> None:
     """Bring the knowledge that this configuration names into the index under `var`."""
     file = directory / "ingest.toml"
     file.write_text(config, encoding="utf-8")
     command = [sys.executable, "-m", "gateway", "ingest", "--config", str(file)]
     environ = {"PATH": os.defpath, "GATEWAY_VAR": str(var)}
-    subprocess.run(command, cwd=ROOT, env=environ, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, cwd=checkout, env=environ, check=True, stdout=subprocess.DEVNULL)
 
 
 @contextlib.contextmanager
 def _gateway(place: Place, name: str, prompts: Path, knowledge: Path) -> Iterator[Target]:
     config = place.out / f"{name}.toml"
     text = GATEWAY.format(prompts=prompts, knowledge=knowledge, upstream=place.upstream)
+    if place.checkout != ROOT:
+        text = text.replace(NO_NOTICE, "")
     config.write_text(text, encoding="utf-8")
     port = free_port()
-    environ = {"GATEWAY_VAR": str(place.out / "var")}
+    var = place.out / ("var" if place.checkout == ROOT else "var-before")
+    environ = {"GATEWAY_VAR": str(var)}
     command = [sys.executable, "-m", "gateway"]
     if any(knowledge.iterdir()):
-        ingest(place.out, text, place.out / "var")
+        ingest(place.out, text, var, place.checkout)
     serve = [*command, "serve", "--config", str(config), "--port", str(port)]
-    with process(place.out, name, serve, place.target_core, environ) as pid:
+    with process(place.out, name, serve, place.target_core, environ, checkout=place.checkout) as pid:
         answers(f"http://127.0.0.1:{port}/readyz", pid, place.out / f"{name}.log")
         yield Target(name, f"http://127.0.0.1:{port}/v1/chat/completions", pid)
 
 
 @contextlib.contextmanager
-def gateway(place: Place) -> Iterator[Target]:
+def gateway(place: Place, name: str = "gateway") -> Iterator[Target]:
     """The gateway passing through: a route is asked itself."""
     empty = place.out / "empty"
     empty.mkdir(exist_ok=True)
-    with _gateway(place, "gateway", empty, empty) as target:
+    with _gateway(place, name, empty, empty) as target:
         yield target
 
 
 @contextlib.contextmanager
-def agent(place: Place) -> Iterator[Target]:
+def agent(place: Place, name: str = "gateway+agent") -> Iterator[Target]:
     """The gateway with a persona and retrieval over the sample knowledge, before the same upstream."""
     prompts = place.out / "prompts"
     prompts.mkdir(exist_ok=True)
     write_agent(prompts, place.knowledge)
-    with _gateway(place, "gateway+agent", prompts, place.knowledge) as target:
+    with _gateway(place, name, prompts, place.knowledge) as target:
         url = target.url.replace("/v1/chat", "/agents/guide/v1/chat")
         yield Target(target.name, url, target.pid)
 
@@ -265,6 +274,20 @@ TARGETS: dict[str, Callable[[Place], Any]] = {
     "gateway": gateway,
     "agent": agent,
 }
+
+
+def before(checkout: Path) -> dict[str, Callable[[Place], Any]]:
+    """Another checkout's gateway, measured beside this one's in the same rounds."""
+
+    @contextlib.contextmanager
+    def told(target: Callable[[Place, str], Any], name: str, place: Place) -> Iterator[Target]:
+        with target(replace(place, checkout=checkout), name) as running:
+            yield running
+
+    return {
+        "gateway before": partial(told, gateway, "before"),
+        "agent before": partial(told, agent, "before+agent"),
+    }
 
 
 def family(pid: int) -> list[int]:

@@ -11,7 +11,7 @@ from tests.faults import FAMILIES, LATER, TITLES
 NAMED = re.compile(r"^test_((?:[a-z]\d\d_)+)")
 HEAD = """# What happens when something fails
 
-Each row is proven by tests on real sockets, whose own sentences stand in the last column; `make test` and `make e2e`
+Each row is proven by tests, on real sockets, whose own sentences stand in the last column; `make test` and `make e2e`
 run them, and `python -m tests.faults` makes this page of their names and sentences.
 
 In a route of several targets another target answers where one fails before its first word. An agent speaks its apology

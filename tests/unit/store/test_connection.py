@@ -73,6 +73,20 @@ async def test_a_url_that_cannot_be_used_is_a_fault(tmp_path: Path, url: str) ->
     assert "hunter2" not in str(caught.value)
 
 
+async def test_why_the_store_is_not_there_is_said(
+    server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A wrong password is told in the log as such, and not shown."""
+    server.say("CONFIG", "SET", "requirepass", "right")
+    with caplog.at_level(logging.WARNING, "gateway.store"):
+        async with store.opened(settings(tmp_path, server.url.replace("//", "//:hunter2@"))) as opened:
+            assert opened.missing == ["store"]
+    assert "WRONGPASS" in caplog.text
+    assert "hunter2" not in caplog.text
+    async with store.opened(settings(tmp_path, server.url.replace("//", "//:right@"))) as opened:
+        assert await opened.reached(5)
+
+
 @pytest.mark.parametrize(
     "answer",
     [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"$x\r\n", b"+OK\r\n" * 50, b"*1\r\n", b"%0\r\n" * 50, b"\0" * 4096, b""],

@@ -146,10 +146,9 @@ async def test_a_machine_without_a_server_is_told(tmp_path: Path, caplog: pytest
 
 
 async def test_a_server_that_does_not_start_stops_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """With files that the server refuses the gateway starts without a store, in time, and says why."""
-    files = tmp_path / "store" / "appendonlydir"
-    files.mkdir(parents=True)
-    (files / "appendonly.aof.manifest").write_text("what is this\n")
+    """Where the server cannot start the gateway starts without a store, in time, and says why."""
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "appendonlydir").write_text("a file where the folder should be")
     began = time.monotonic()
     with caplog.at_level(logging.WARNING, "gateway.store"):
         async with store.opened(settings(tmp_path)) as opened:
@@ -160,7 +159,29 @@ async def test_a_server_that_does_not_start_stops_nothing(tmp_path: Path, caplog
             with pytest.raises(StoreUnavailable):
                 await opened.keys.create()
             await until(lambda: "cannot be started" in caplog.text, 10)
-    assert "manifest" in caplog.text
+    assert "Not a directory" in caplog.text
+
+
+@pytest.mark.parametrize("damaged", ["appendonly.aof.manifest", "appendonly.aof.1.incr.aof"])
+async def test_damaged_data_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture, damaged: str) -> None:
+    """A server that refuses its data begins anew with the keys of the snapshot; the old data is kept, and said."""
+    async with store.opened(settings(tmp_path)) as opened:
+        assert await opened.reached(5)
+        good, bad = await opened.keys.create(), await opened.keys.create()
+        revoked = await opened.keys.revoke(bad.key.id)
+    file = tmp_path / "store" / "appendonlydir" / damaged
+    garbage = b"this is not what was written here\r\n" + file.read_bytes()
+    file.write_bytes(garbage)
+    with caplog.at_level(logging.WARNING, "gateway.store"):
+        async with store.opened(settings(tmp_path)) as opened:
+            assert await opened.reached(5)
+            assert opened.keys.recognise(good.text) == good.key
+            assert opened.keys.recognise(bad.text) == revoked
+            await until(lambda: len(servers(tmp_path / "store")) == 1)
+            assert len(await opened.keys.listed()) == 2
+    (aside,) = (tmp_path / "store").glob("appendonlydir.damaged-*")
+    assert (aside / damaged).read_bytes() == garbage
+    assert str(aside) in caplog.text
 
 
 async def test_s11_a_var_that_takes_no_writes_stops_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -218,6 +218,14 @@ async def test_the_first_error_is_raised_where_the_successor_fails_too(successor
     assert successor.error or (successor.stream.aclosed and successor.stream.closed)
 
 
+async def test_the_end_of_the_process_is_no_failure_of_the_successor() -> None:
+    """What breaks the second half off because the gateway ends is told as that."""
+    successor = Successor(Stream(Chunk(" there"), error=Draining("")))
+    with pytest.raises(Draining):
+        [each async for each in continued(Stream(Chunk("Hello"), error=BROKEN).chunks(), PROMPT, successor)]
+    assert successor.stream.closed and successor.stream.aclosed
+
+
 async def test_leaving_closes_the_successor() -> None:
     """A caller that hangs up in the second half ends the second call."""
     successor = Successor(Stream(Chunk(" there"), Chunk("."), Chunk(finish_reason="stop")))
