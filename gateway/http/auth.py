@@ -39,6 +39,11 @@ class Caller(NamedTuple):
     agent: str = ""
     """The only agent that it may ask; empty: every agent and every route."""
 
+    @property
+    def owner(self) -> str:
+        """By what its turns are counted: its key, or the agent that its capability opens; empty for nobody known."""
+        return f"key:{self.key.id}" if self.key else self.agent and f"agent:{self.agent}"
+
     def sees(self, brain: Brain) -> Brain:
         """The brain as this caller may know it: for one that is bound to an agent nothing else exists."""
         if not self.agent:

@@ -35,6 +35,8 @@ async def chat_completions(request: Request[State]) -> Response | Streamed:
     try:
         place = _entered(state)
         caller = chatting(request)  # by the headers alone: no stranger's body is read
+        if caller.owner:
+            state["load"].shared(place, caller.owner)
         return await _answered(request, turn, caller.sees(brain), caller, place)
     except GatewayError as error:
         turn.status, turn.code = error.status, error.code

@@ -41,6 +41,8 @@ class Load:
         self.limits = limits
         self.clock = clock
         self.turns = 0
+        self.held: dict[str, int] = {}
+        """Turns by whose they are: by the ids of keys and of agents that a capability opened."""
         self.late = 0.0
         """Seconds that the last tick came after its time."""
         self.due = float("inf")
@@ -80,6 +82,17 @@ class Load:
             raise Overloaded("The gateway has more to do than it can do in time.", retry_after=1.0)
         return Place(self)
 
+    def shared(self, place: "Place", owner: str) -> None:
+        """Say whose the place is. Raises Overloaded where it is one of the last, and its owner has most of the others.
+
+        So that whoever opens streams without end finds the gateway full, and nobody else does.
+        """
+        held = self.held.get(owner, 0) + 1
+        if held > self.limits.turns / 2 and self.turns > self.limits.turns * SOFT:
+            raise Overloaded("The gateway is full, and most of its turns are yours.", retry_after=1.0)
+        self.held[owner] = held
+        place.owner = owner
+
 
 class Place:
     """What one turn holds while it runs. It is given back once, however often and from wherever the end is told."""
@@ -87,6 +100,7 @@ class Place:
     def __init__(self, load: Load) -> None:
         self.load = load
         self.admission = ADMITTED
+        self.owner = ""
         self.left = False
         load.turns += 1
 
@@ -95,6 +109,10 @@ class Place:
         if not self.left:
             self.left = True
             self.load.turns -= 1
+            if self.owner:
+                held = self.load.held.pop(self.owner) - 1
+                if held:
+                    self.load.held[self.owner] = held
             self.admission.release()
 
 

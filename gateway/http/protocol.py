@@ -115,8 +115,13 @@ class Wire(HttpToolsProtocol):
                 self.refusal = self._too_large()
                 self.send_400_response("")
                 return
-        if self.head_timer is None and (self.reading or not self._answering()):
-            self.head_timer = self.loop.call_later(self.limits.header_timeout, self._head_late)
+            if self.head_timer is None:
+                self.head_timer = self.loop.call_later(self.limits.header_timeout, self._head_late)
+        elif self.timeout_keep_alive_task is None and not self._answering():
+            # Line ends, or the end of a body that nobody waited for: the connection is idle again.
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def on_message_begin(self) -> None:
         """Count from here."""
@@ -199,7 +204,9 @@ class Wire(HttpToolsProtocol):
             self.write_timer = None
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what cannot be parsed, or what `refusal` says: an envelope, then the end of the connection."""
+        """Refuse what cannot be parsed, or what `refusal` says: an envelope, once, then the end of the connection."""
+        if self.deaf:
+            return
         self.deaf = True
         if self._answering():
             self.cycle.keep_alive = False  # an answer is being written: it is not written into, and it is the last one

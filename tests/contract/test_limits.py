@@ -145,6 +145,25 @@ async def test_one_turn_too_many_is_refused_at_once(upstream: Upstream, tmp_path
             assert await again.head() == 200
 
 
+async def test_n62_one_key_cannot_take_every_turn(upstream: Upstream, tmp_path: Path, keyring: Keyring) -> None:
+    """A key without a rate opens streams without end: it gets 503s, another key and a capability are served at once."""
+    upstream.script = Script(["Hel", Hang()])
+    told = replace(settings(upstream.url, tmp_path), limits=Limits(turns=100), auth=Auth(anonymous=False))
+    greedy, modest = {"x-api-key": keyring.made("greedy")}, {"x-api-key": keyring.made("modest")}
+    async with serve(create_app(told, RATED, access=keyring.access)) as url, AsyncExitStack() as stack:
+        statuses = []
+        for _ in range(150):
+            call = await stack.enter_async_context(calling(f"{url}{CHAT}", {**ASK, "stream": True}, headers=greedy))
+            statuses.append(await call.head())
+        assert statuses == [200] * 80 + [503] * 70
+        for place, headers in ((CHAT, modest), (f"/k/{keyring.capabilities.of('nora')}{CHAT}", {})):
+            async with calling(f"{url}{place}", {**ASK, "stream": True}, headers=headers) as call:
+                assert await call.head() == 200
+                await anext(call.events())
+                assert time.perf_counter() - call.sent < 0.5
+    assert upstream.stats["open"] <= 80
+
+
 async def test_a_late_loop_refuses_and_recovers(upstream: Upstream, tmp_path: Path) -> None:
     """The event loop is blocked for longer than `limits.lag`: what came meanwhile is 503, the next turn is not."""
     told = replace(settings(upstream.url, tmp_path), limits=Limits(lag=0.3))

@@ -166,6 +166,7 @@ async def test_c05_200_callers_that_never_read_hold_nothing(process: Gateway, up
         writer.transport.abort()
     assert highest - resident < 200 * 3_000_000
     assert meanwhile < before + 0.1
+    await asyncio.sleep(0.2)
     assert upstream.stats["open"] == 0
 
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from gateway.errors import Overloaded
-from gateway.http.limits import ADDRESSES, Load, WrongKeys, quotas
+from gateway.http.limits import ADDRESSES, Load, Place, WrongKeys, quotas
 from gateway.settings import Limits
 from gateway.types import Admission, Agent, Key, Rate
 
@@ -42,6 +42,30 @@ def test_a_place_is_given_back_once() -> None:
         place.leave()
     assert load.turns == 0 and given == ["back"]
     load.entered().leave()
+
+
+def test_the_last_turns_are_for_those_who_have_few() -> None:
+    """Who has more than half is refused in the last fifth; what it gave back is free again, and forgotten."""
+    load = Load(Limits(turns=10), clock=lambda: 0.0)
+
+    def took(owner: str) -> Place:
+        place = load.entered()
+        try:
+            load.shared(place, owner)
+        except Overloaded:
+            place.leave()
+            raise
+        return place
+
+    places = [took("greedy") for _ in range(8)]
+    with pytest.raises(Overloaded):
+        took("greedy")
+    assert load.turns == 8
+    places += [took("modest"), took("other")]
+    for place in places:
+        place.leave()
+        place.leave()
+    assert load.turns == 0 and load.held == {}
 
 
 def test_it_is_overloaded_before_it_refuses() -> None:
