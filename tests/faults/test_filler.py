@@ -227,10 +227,9 @@ async def test_a_turn_records_its_filler(upstream: Upstream, tmp_path: Path, cap
 async def test_the_end_of_the_process_ends_a_filler_properly(upstream: Upstream, tmp_path: Path) -> None:
     """A turn that has said its filler and waits for its first word ends in the apology, a finish and `[DONE]`."""
     upstream.script = Script([Hang()])
-    drain = Drain()
-    async with gateway(tmp_path, upstream.url, first_token=30, drain=drain) as url:
-        for model, end in (("nora", "One moment. Sorry, I lost my thread."), ("strict", "One moment. ")):
-            drain.over = False
+    for model, end in (("nora", "One moment. Sorry, I lost my thread."), ("strict", "One moment. ")):
+        drain = Drain()
+        async with gateway(tmp_path / model, upstream.url, first_token=30, drain=drain) as url:
             async with calling(f"{url}/chat/completions", {**ASK, "model": model, "stream": True}) as call:
                 stream = aiter(call.events())
                 events = [await anext(stream), await anext(stream)]
