@@ -29,7 +29,7 @@ from gateway.upstream.candidate import Candidate, Plan
 from gateway.upstream.completing import completing
 from gateway.upstream.continuing import continued
 from gateway.upstream.hedging import Hedging
-from gateway.upstream.silence import Silence
+from gateway.upstream.silence import Running
 from gateway.upstream.target import asking, session, warmed
 from gateway.upstream.targets import Targets, missing
 
@@ -161,16 +161,15 @@ class Upstreams:
     """Its `publish` is told which target is left out; `told` is another worker's word."""
     overloaded: Callable[[], bool] = lambda: False
     """Whether nothing may be hedged at the moment."""
-    open_streams: set[Silence] = field(default_factory=set)
+    running: Running = field(default_factory=Running)
     plans: Mapping[str, Plan] = field(default_factory=dict)
     """The routes of now."""
     asks: dict[Target, tuple[Target, Ask]] = field(default_factory=dict)
     """Targets that are opened, by what the settings say of them."""
 
     def end_streams(self, error: GatewayError) -> None:
-        """Break every running stream off."""
-        for silence in tuple(self.open_streams):
-            silence.expire(error)
+        """Break every running stream off, and those that begin from now on."""
+        self.running.end(error)
 
     def missing(self) -> Sequence[str]:
         """The targets that are left out at the moment."""
@@ -226,7 +225,7 @@ class Upstreams:
             return target, partial(extractive.answered, reply=reply)
         if target.embedded == "llm":
             target = await self._local(target)
-        return target, asking(self.session, target, self.open_streams)
+        return target, asking(self.session, target, self.running)
 
     async def _local(self, target: Target) -> Target:
         model = local.model_file(Path(target.model) if target.model else None)

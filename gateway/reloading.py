@@ -122,7 +122,10 @@ class Current:
             await self.warm()
         if set(before) - set(after):
             await self.opened.knowledge.reload(after)
-        changed += [f"knowledge {name}" for name in _differing(served, self._served(after))]
+        opened = _differing(served, self._served(after))
+        if opened:
+            await self.opened.knowledge.warm()
+        changed += [f"knowledge {name}" for name in opened]
         return Reloaded(tuple(changed), waiting(self.settings, read))
 
     def _served(self, collections: Iterable[str]) -> dict[str, str]:

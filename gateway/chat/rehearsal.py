@@ -1,9 +1,11 @@
 """A turn that nobody hears: what the first one would pay for (templates, patterns, caches) is paid before it.
 
-It goes the way of every turn, from the bytes of a request to the bytes of events, with an upstream that says a word.
-It is in no log and no count, and asks no target anything.
+It goes the way of every turn, from the bytes of a request to the bytes of events, with a passage that is always found
+and an upstream that says a word. It is in no log and no count, and waits for nothing: searches and connections have
+warm-ups of their own.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -12,7 +14,19 @@ import orjson
 from gateway.chat.answer import Brain, answer
 from gateway.chat.frames import Stamp, frames
 from gateway.chat.request import parse
-from gateway.types import Chunk, Chunks, Note, Opened, Prompt, Turn
+from gateway.types import (
+    Chunk,
+    Chunks,
+    Note,
+    Opened,
+    Passage,
+    Prompt,
+    Query,
+    Retrieval,
+    Retrieved,
+    Sentence,
+    Turn,
+)
 
 MOST = 8
 """Agents that rehearse: what one has paid is mostly paid for all."""
@@ -32,13 +46,20 @@ ASKED = orjson.dumps(
 
 async def rehearsed(brain: Brain) -> None:
     """One turn of each agent, up to the events that would be written."""
-    alone = replace(brain, complete=_opened)
+    alone = replace(brain, complete=_opened, retrieve=_found)
     for name in islice(brain.agents, MOST):
         turn = Turn("rehearsal", 0.0, brain.clock())
         answered = await answer(parse(ASKED, brain.limits), name, turn, alone)
         async for _ in frames(answered.chunks, Stamp("rehearsal", 0, name), usage=True):
             pass
         await answered.aclose()
+
+
+async def _found(collections: Sequence[str], _: Query, __: Retrieval) -> Retrieved:
+    said = Sentence("It is forty metres tall.", 0.9)
+    return Retrieved(
+        (Passage("rehearsal#0", collections[0], "rehearsal.md", "Rehearsal", said.text, 1.0, 0.9, (said,)),), "hybrid"
+    )
 
 
 async def _opened(_: str, prompt: Prompt, note: Note) -> Opened:

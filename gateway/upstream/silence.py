@@ -56,3 +56,33 @@ class Silence:
             self.expire(UpstreamStalled("The upstream fell silent in the middle of its answer."))
         else:
             self._timer = self._loop.call_at(self._deadline, self._check)
+
+
+class Running:
+    """The streams that run. Once they were ended for a reason, one that begins all the same is ended at once."""
+
+    __slots__ = ("_error", "_silences")
+
+    def __init__(self) -> None:
+        self._silences: set[Silence] = set()
+        self._error: GatewayError | None = None
+
+    def __len__(self) -> int:
+        return len(self._silences)
+
+    def begun(self, silence: Silence) -> None:
+        """One more. Raises the reason where all were ended."""
+        if self._error is not None:
+            silence.stop()
+            raise self._error
+        self._silences.add(silence)
+
+    def over(self, silence: Silence) -> None:
+        """It has ended."""
+        self._silences.discard(silence)
+
+    def end(self, error: GatewayError) -> None:
+        """Break all of them off, and whatever begins from now on: the process ends."""
+        self._error = error
+        for silence in tuple(self._silences):
+            silence.expire(error)

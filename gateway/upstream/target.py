@@ -32,7 +32,7 @@ from gateway.settings import Target
 from gateway.types import Ask, Chunk, Chunks, Prompt
 from gateway.upstream import mending, reading
 from gateway.upstream.events import LIMIT, Events
-from gateway.upstream.silence import Silence
+from gateway.upstream.silence import Running, Silence
 
 _FOREIGN: tuple[tuple[type[Exception], type[UpstreamError], str], ...] = (
     (aiohttp.ServerTimeoutError, UpstreamTimeout, "The upstream did not accept the connection in time."),
@@ -99,8 +99,8 @@ def session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(connector=connector, skip_auto_headers=("User-Agent",))
 
 
-def asking(session: aiohttp.ClientSession, target: Target, open_streams: set[Silence]) -> Ask:
-    """Return the function that asks `target`. `open_streams` holds its running streams, for the end of the process."""
+def asking(session: aiohttp.ClientSession, target: Target, running: Running) -> Ask:
+    """Return the function that asks `target`. `running` knows its streams, for the end of the process."""
     url = target.url.rstrip("/") + "/chat/completions"
     headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
     if target.key:
@@ -131,7 +131,7 @@ def asking(session: aiohttp.ClientSession, target: Target, open_streams: set[Sil
                     for chunk in reading.completion(await _whole(response)):
                         yield chunk
                     return
-                async with aclosing(_streamed(response, target, open_streams)) as chunks:
+                async with aclosing(_streamed(response, target, running)) as chunks:
                     async for chunk in chunks:
                         yield chunk
 
@@ -158,10 +158,10 @@ async def _posted(post: Callable[..., Awaitable[aiohttp.ClientResponse]], body: 
     return await post(data=body)
 
 
-async def _streamed(response: aiohttp.ClientResponse, target: Target, open_streams: set[Silence]) -> Chunks:
+async def _streamed(response: aiohttp.ClientResponse, target: Target, running: Running) -> Chunks:
     """Yield the chunks of an event stream; raise UpstreamTruncated where it ends without having said that it does."""
     silence = Silence(target.between_chunks, target.total, response.close)
-    open_streams.add(silence)
+    running.begun(silence)
     ended = done = False
     try:
         async with aclosing(_events(response, silence)) as reads:
@@ -178,7 +178,7 @@ async def _streamed(response: aiohttp.ClientResponse, target: Target, open_strea
             raise silence.error or error from error
     finally:
         silence.stop()
-        open_streams.discard(silence)
+        running.over(silence)
     if done:
         await _drained(response)
     elif not ended:

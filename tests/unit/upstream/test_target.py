@@ -25,7 +25,7 @@ from gateway.errors import (
 from gateway.settings import Target
 from gateway.types import Chunk, Prompt
 from gateway.upstream import target as module
-from gateway.upstream.silence import Silence
+from gateway.upstream.silence import Running
 from gateway.upstream.target import asking, session, warmed
 from tests.upstream import (
     Answer,
@@ -57,12 +57,12 @@ async def asked(
     upstream: Upstream | str,
     *,
     prompt: Prompt = PROMPT,
-    open_streams: set[Silence] | None = None,
+    running: Running | None = None,
     **target: Any,
 ) -> list[Chunk]:
     url = upstream if isinstance(upstream, str) else upstream.url
     async with aiohttp.ClientSession() as session:
-        ask = asking(session, Target(url=url, model="m", **target), set() if open_streams is None else open_streams)
+        ask = asking(session, Target(url=url, model="m", **target), Running() if running is None else running)
         async with aclosing(ask(prompt)) as chunks:
             return [chunk async for chunk in chunks]
 
@@ -141,7 +141,7 @@ async def test_a_broken_stream_is_a_named_error_after_what_was_said(
     async with aiohttp.ClientSession() as session:
         target = Target(url=upstream.url, model="m", between_chunks=0.2)
         with pytest.raises(kind):
-            async for chunk in asking(session, target, set())(PROMPT):
+            async for chunk in asking(session, target, Running())(PROMPT):
                 said.append(chunk)  # noqa: PERF401 what came before the error is what is asserted
     assert text(said) == "Hel"
 
@@ -205,7 +205,7 @@ async def test_a_server_that_accepts_nothing_is_a_timeout() -> None:
 async def test_a_connection_is_used_again(upstream: Upstream) -> None:
     """The next turn does not pay for a connection: one socket serves three turns."""
     async with aiohttp.ClientSession() as session:
-        ask = asking(session, Target(url=upstream.url, model="m"), set())
+        ask = asking(session, Target(url=upstream.url, model="m"), Running())
         for _ in range(3):
             assert [chunk async for chunk in ask(PROMPT)]
         assert session.connector is not None
@@ -216,7 +216,7 @@ async def test_a_connection_is_used_again(upstream: Upstream) -> None:
 async def test_a_kept_connection_that_was_closed_is_replaced(upstream: Upstream) -> None:
     """A server that closes idle connections, however many, costs a new connection and no turn."""
     async with session() as opened:
-        ask = asking(opened, Target(url=upstream.url, model="m"), set())
+        ask = asking(opened, Target(url=upstream.url, model="m"), Running())
 
         async def turn() -> str:
             return text([chunk async for chunk in ask(PROMPT)])
@@ -233,7 +233,7 @@ async def test_a_new_connection_that_is_closed_is_a_failure(upstream: Upstream) 
     upstream.script = Script([], before=[Cut()])
     async with session() as opened:
         with pytest.raises(UpstreamUnavailable):
-            await anext(asking(opened, Target(url=upstream.url, model="m"), set())(PROMPT))
+            await anext(asking(opened, Target(url=upstream.url, model="m"), Running())(PROMPT))
     assert len(upstream.requests) == 1
 
 
@@ -243,7 +243,7 @@ async def test_a_warmed_connection_is_the_first_turns(upstream: Upstream) -> Non
         await warmed(opened, upstream.url, "key")
         assert len(upstream.connections) == 1
         (connection,) = upstream.connections
-        assert await anext(asking(opened, Target(url=upstream.url, model="m"), set())(PROMPT)) is not None
+        assert await anext(asking(opened, Target(url=upstream.url, model="m"), Running())(PROMPT)) is not None
         assert upstream.connections == {connection}
         await upstream.stop()
         await warmed(opened, upstream.url, "")
@@ -264,30 +264,39 @@ async def test_what_breaks_behind_the_finish_is_no_failure(upstream: Upstream) -
 async def test_closing_closes_the_upstream(upstream: Upstream) -> None:
     """A stream that nobody wants any more is ended at the upstream within 50 ms."""
     upstream.script = Script(["Hel", Hang()])
-    open_streams: set[Silence] = set()
+    running = Running()
     async with aiohttp.ClientSession() as session:
-        chunks = asking(session, Target(url=upstream.url, model="m"), open_streams)(PROMPT)
+        chunks = asking(session, Target(url=upstream.url, model="m"), running)(PROMPT)
         await anext(chunks)
-        assert len(open_streams) == 1
+        assert len(running) == 1
         await chunks.aclose()
         await asyncio.sleep(0.05)
-    assert upstream.requests[0].closed_after is not None and not open_streams
+    assert upstream.requests[0].closed_after is not None and not running
 
 
 async def test_a_running_stream_can_be_ended_for_a_reason(upstream: Upstream) -> None:
     """The end of the process breaks a stream off, and the stream says why."""
     upstream.script = Script(["Hel", Hang()])
-    open_streams: set[Silence] = set()
+    running = Running()
 
     async def end() -> None:
         await asyncio.sleep(0.1)
-        for silence in tuple(open_streams):
-            silence.expire(Draining("bye"))
+        running.end(Draining("bye"))
 
     ending = asyncio.create_task(end())
     with pytest.raises(Draining):
-        await asked(upstream, open_streams=open_streams)
+        await asked(upstream, running=running)
     await ending
+
+
+async def test_a_stream_that_begins_behind_the_end_is_ended(upstream: Upstream) -> None:
+    """A target that goes on where another broke off, or answers late, does not speak past the end of the process."""
+    running = Running()
+    running.end(Draining("bye"))
+    upstream.script = Script(["Hel", Hang()])
+    with pytest.raises(Draining):
+        await asked(upstream, running=running)
+    assert not running
 
 
 def test_every_error_of_the_client_is_mapped() -> None:
