@@ -245,7 +245,7 @@ async def test_s08_a_killed_ingest_fails_and_the_next_one_completes(tmp_path: Pa
             write(tmp_path / "knowledge" / "lighthouse", LIGHTHOUSE | pages(edition))
             job = (await gateway.answer("POST", f"{KNOWLEDGE}/lighthouse/ingest", status=202))["id"]
             child = await working(gateway, job)
-            await asyncio.sleep(chance.uniform(0.0, 1.5))
+            await asyncio.sleep(chance.uniform(0.0, 0.3))
             os.kill(child, signal.SIGKILL)
             failed = await over(gateway, job)
             assert failed["state"] == "failed" and "SIGKILL" in failed["faults"][-1]["problem"]
@@ -264,7 +264,7 @@ def pages(edition: int) -> dict[str, str]:
     return {
         f"page{n}.md": f"# Page {n}\n\n"
         + "\n\n".join(f"## Part {p}\n\nEdition {edition} of part {p}, page {n}." for p in range(8))
-        for n in range(8)
+        for n in range(16)
     }
 
 

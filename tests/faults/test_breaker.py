@@ -53,8 +53,12 @@ async def test_u35_half_of_the_connections_fail(upstream: Upstream, tmp_path: Pa
     half = Share(0.5, Reset(after=0))
     async with (
         proxied(*behind(upstream), seed=11) as proxy,
-        routed(tmp_path, target(f"{proxy.url}/v1"), target(upstream.url), breaker=breaker) as url,
-    ):
+        routed(
+            tmp_path,
+            *(target(url, first_token=5, connect=5) for url in (f"{proxy.url}/v1", upstream.url)),
+            breaker=breaker,
+        ) as url,
+    ):  # resets, not deadlines, are what fails here
         await proxy.suffer(half)
         heard: list[Heard] = []
         for _ in range(20):
