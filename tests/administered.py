@@ -19,7 +19,7 @@ from gateway.settings import Knowledge, Route, Settings, Target
 from gateway.types import Agent, Key
 from gateway.types.administration import Administration, KeyCabinet, Rotated, WantedKey
 from tests.knowledge import HashedModel, tried, write
-from tests.serving import serve
+from tests.serving import serve, sharing
 
 NORA = "---\ndescription: keeps a lighthouse\ncollections: [lighthouse]\n---\nYou are Nora.\n"
 
@@ -123,6 +123,6 @@ async def administered(
             cabinet.rotate,
             shelves(made, searches, ingests),
         )
-        app = create_app(made, served, drain, retrieve=searches.retrieve, administered=known, access=access)
+        app = create_app(sharing(made), served, drain, retrieve=searches.retrieve, administered=known, access=access)
         async with serve(app) as url, httpx.AsyncClient(base_url=url, timeout=20) as http:
             yield Administered(root, url, drain, http, ingests, cabinet)

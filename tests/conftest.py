@@ -1,10 +1,12 @@
 """What every test starts from: a double is at hand."""
 
-from collections.abc import AsyncIterator
+import subprocess
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from tests.stores import server
+from tests.serving import Shared
+from tests.stores import program, server
 from tests.upstream import Upstream, scripted
 
 __all__ = ["server", "upstream"]
@@ -15,3 +17,15 @@ async def upstream() -> AsyncIterator[Upstream]:
     """A scripted upstream that says "Hello there." until its `script` is set."""
     async with scripted() as running:
         yield running
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A store for all gateways that bring none and are not about it."""
+    socket = tmp_path_factory.mktemp("s") / "s"
+    command = [program("valkey"), "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(socket.parent)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        Shared.url = f"unix://{socket}"
+        yield
+        Shared.url = ""
+        running.terminate()

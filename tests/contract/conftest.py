@@ -9,7 +9,7 @@ import pytest
 from gateway.app import Drain, create_app
 from gateway.settings import Limits, Route, Server, Settings, Target
 from gateway.types import Agent
-from tests.serving import serve
+from tests.serving import serve, sharing
 from tests.upstream import Upstream
 
 NORA = Agent(
@@ -44,7 +44,7 @@ def drain() -> Drain:
 @pytest.fixture
 async def gateway(upstream: Upstream, tmp_path: Path, drain: Drain) -> AsyncIterator[str]:
     """The URL of a gateway with agents `nora` and `strict` and routes `up` and `soft`."""
-    async with serve(create_app(settings(upstream.url, tmp_path), AGENTS, drain)) as url:
+    async with serve(create_app(sharing(settings(upstream.url, tmp_path)), AGENTS, drain)) as url:
         yield url
 
 

@@ -19,7 +19,7 @@ from gateway.retrieval import ingest, versions
 from gateway.settings import Settings
 from tests.administered import NORA, Administered, administered, quick, settings
 from tests.knowledge import LIGHTHOUSE, built, write
-from tests.serving import serve
+from tests.serving import serve, sharing
 from tests.upstream import Script, Upstream
 
 MAY = LIGHTHOUSE | {"birds.md": "# Puffins\n\nPuffins nest in May.\n"}
@@ -490,7 +490,7 @@ class Asked(NamedTuple):
 async def opened(made: Settings, root: Path) -> AsyncIterator[Asked]:
     write(root / "prompts", {"nora.md": "You are Nora.\n", "emil.md": "You are Emil.\n"})
     (root / "knowledge").mkdir()
-    app = create_app(made, read(made).agents)
+    app = create_app(sharing(made), read(made).agents)
     async with serve(app) as url, httpx.AsyncClient(base_url=url, timeout=20) as http:
         yield Asked(http)
 

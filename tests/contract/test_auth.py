@@ -23,7 +23,7 @@ from gateway.http.urls import served
 from gateway.settings import Admin, Auth, Limits, Server
 from tests.contract.conftest import AGENTS, settings
 from tests.keyring import Keyring, long_ago
-from tests.serving import serve
+from tests.serving import serve, sharing
 from tests.upstream import Upstream
 
 CHAT = "/v1/chat/completions"
@@ -51,7 +51,7 @@ def keyring() -> Keyring:
 async def http(upstream: Upstream, tmp_path: Path, keyring: Keyring) -> AsyncIterator[httpx.AsyncClient]:
     """A gateway that asks everybody for a key."""
     told = replace(settings(upstream.url, tmp_path), auth=Auth(anonymous=False), limits=Limits(wrong_keys=20))
-    app = with_admin(create_app(told, AGENTS, access=keyring.access))
+    app = with_admin(create_app(sharing(told), AGENTS, access=keyring.access))
     async with serve(app) as url, httpx.AsyncClient(base_url=url) as client:
         yield client
 
@@ -59,7 +59,7 @@ async def http(upstream: Upstream, tmp_path: Path, keyring: Keyring) -> AsyncIte
 @pytest.fixture
 async def open_http(upstream: Upstream, tmp_path: Path, keyring: Keyring) -> AsyncIterator[httpx.AsyncClient]:
     """A gateway that lets this machine in, without an admin key."""
-    app = with_admin(create_app(settings(upstream.url, tmp_path), AGENTS, access=keyring.access))
+    app = with_admin(create_app(sharing(settings(upstream.url, tmp_path)), AGENTS, access=keyring.access))
     async with serve(app) as url, httpx.AsyncClient(base_url=url) as client:
         yield client
 
@@ -130,7 +130,10 @@ async def test_n03_a_wrong_key_takes_as_long_as_an_unknown_one(
     revoked = keyring.made("gone", revoked=long_ago())
     tries = {"wrong": keyring.made("ann") + "x", "unknown": "gw_zzzzzzzzzzzz_" + "x" * 43, "revoked": revoked}
     took: dict[str, list[float]] = {name: [] for name in tries}
-    async with serve(create_app(told, AGENTS, access=keyring.access)) as url, httpx.AsyncClient(base_url=url) as client:
+    async with (
+        serve(create_app(sharing(told), AGENTS, access=keyring.access)) as url,
+        httpx.AsyncClient(base_url=url) as client,
+    ):
         for _ in range(200):
             for name, key in tries.items():
                 began = time.perf_counter()
@@ -238,7 +241,10 @@ async def test_n11_only_trusted_proxies_say_who_calls(
         limits=Limits(wrong_keys=3),
         server=Server(trusted_proxies=trusted),
     )
-    async with serve(create_app(told, AGENTS, access=keyring.access)) as url, httpx.AsyncClient(base_url=url) as client:
+    async with (
+        serve(create_app(sharing(told), AGENTS, access=keyring.access)) as url,
+        httpx.AsyncClient(base_url=url) as client,
+    ):
         for number in range(6):
             headers = {"x-api-key": "gw_x_y", "x-forwarded-for": f"1.2.3.4, 203.0.113.{number}"}
             answer = await client.get("/v1/models", headers=headers)
@@ -318,7 +324,7 @@ async def test_the_admin_key_opens_admin_and_nothing_else(upstream: Upstream, tm
     """With GATEWAY_ADMIN_KEY this machine needs it too; at chat it is refused, where nobody needs a key as well."""
     for anonymous in (True, False):
         told = replace(settings(upstream.url, tmp_path), admin_key=ADMIN_KEY, auth=Auth(anonymous=anonymous))
-        app = with_admin(create_app(told, AGENTS, access=keyring.access))
+        app = with_admin(create_app(sharing(told), AGENTS, access=keyring.access))
         async with serve(app) as url, httpx.AsyncClient(base_url=url) as client:
             for headers, status in (
                 ({}, 401),
@@ -379,12 +385,15 @@ async def test_admin_answers_on_its_own_address_only(
 ) -> None:
     """Where `[admin] listen` moves it, /admin is a 404 beside everything else, and everything else is one beside it."""
     told = replace(settings(upstream.url, tmp_path), admin=Admin(listen="127.0.0.1:1"))
-    async with serve(with_admin(create_app(told, AGENTS, access=keyring.access))) as url, httpx.AsyncClient() as client:
+    async with (
+        serve(with_admin(create_app(sharing(told), AGENTS, access=keyring.access))) as url,
+        httpx.AsyncClient() as client,
+    ):
         assert (await client.get(f"{url}/admin/place")).status_code == 404
         assert (await client.post(f"{url}{CHAT}", json=ASK)).status_code == 200
     port = int(url.rpartition(":")[2])
     told = replace(told, admin=Admin(listen=listen.format(port=port)))
-    async with serve(with_admin(create_app(told, AGENTS)), port=port) as url, httpx.AsyncClient() as client:
+    async with serve(with_admin(create_app(sharing(told), AGENTS)), port=port) as url, httpx.AsyncClient() as client:
         assert (await client.get(f"{url}/admin/place")).status_code == 200
         assert (await client.post(f"{url}{CHAT}", json=ASK)).status_code == 404
         assert (await client.get(f"{url}/livez")).status_code == 200

@@ -12,7 +12,7 @@ from gateway.app import create_app
 from gateway.settings import Cors
 from gateway.types import Query, Retrieval, Retrieved
 from tests.contract.conftest import AGENTS, settings
-from tests.serving import serve
+from tests.serving import serve, sharing
 from tests.upstream import Upstream
 
 HOME = "https://app.example.org"
@@ -29,7 +29,7 @@ async def test_a_bug_is_an_envelope_without_a_detail(
 ) -> None:
     """500, one sentence and the id; the stack is in the log, with the same id; a listed origin may read it."""
     told = replace(settings(upstream.url, tmp_path), cors=Cors(origins=(HOME,)))
-    app = create_app(told, {"nora": replace(AGENTS["nora"], collections=("sea",))}, retrieve=broken)
+    app = create_app(sharing(told), {"nora": replace(AGENTS["nora"], collections=("sea",))}, retrieve=broken)
     with caplog.at_level(logging.ERROR, "gateway"):
         async with serve(app) as url, httpx.AsyncClient(base_url=url) as client:
             answer = await client.post("/v1/chat/completions", json=ASK, headers={"origin": HOME})
@@ -41,7 +41,7 @@ async def test_a_bug_is_an_envelope_without_a_detail(
 async def test_a_listed_origin_may_read_everything_and_another_nothing(upstream: Upstream, tmp_path: Path) -> None:
     """Streams, errors and preflights carry the header for a listed origin, and never for another."""
     told = replace(settings(upstream.url, tmp_path), cors=Cors(origins=(HOME,)))
-    async with serve(create_app(told, AGENTS)) as url, httpx.AsyncClient(base_url=url) as client:
+    async with serve(create_app(sharing(told), AGENTS)) as url, httpx.AsyncClient(base_url=url) as client:
         for origin, allowed in ((HOME, HOME), ("https://evil.example", None)):
             asked = {"origin": origin}
             preflight = {
@@ -61,6 +61,9 @@ async def test_a_listed_origin_may_read_everything_and_another_nothing(upstream:
 
 async def test_no_origin_is_allowed_by_default(upstream: Upstream, tmp_path: Path) -> None:
     """The list is empty until somebody fills it."""
-    async with serve(create_app(settings(upstream.url, tmp_path), AGENTS)) as url, httpx.AsyncClient() as client:
+    async with (
+        serve(create_app(sharing(settings(upstream.url, tmp_path)), AGENTS)) as url,
+        httpx.AsyncClient() as client,
+    ):
         answer = await client.post(f"{url}/v1/chat/completions", json=ASK, headers={"origin": HOME})
     assert answer.status_code == 200 and "access-control-allow-origin" not in answer.headers

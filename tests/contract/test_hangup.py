@@ -12,7 +12,7 @@ from gateway.app import create_app
 from gateway.types import Query, Retrieval, Retrieved
 from tests.caller import calling
 from tests.contract.conftest import AGENTS, settings
-from tests.serving import serve
+from tests.serving import serve, sharing
 from tests.upstream import Hang, Script, Upstream
 
 ASK = {"messages": [{"role": "user", "content": "How tall is the lighthouse?"}]}
@@ -26,7 +26,7 @@ async def patient(upstream: Upstream, tmp_path: Path) -> AsyncIterator[str]:
     told = settings(upstream.url, tmp_path)
     (target,) = told.routes["up"].targets
     route = replace(told.routes["up"], targets=(replace(target, first_token=60, between_chunks=60, total=60),))
-    async with serve(create_app(replace(told, routes={"up": route}), AGENTS)) as url:
+    async with serve(create_app(sharing(replace(told, routes={"up": route})), AGENTS)) as url:
         yield url
 
 
@@ -70,7 +70,9 @@ async def test_c03_a_hangup_during_retrieval_asks_nobody(upstream: Upstream, tmp
         raise AssertionError
 
     app = create_app(
-        settings(upstream.url, tmp_path), {"nora": replace(AGENTS["nora"], collections=("sea",))}, retrieve=slow
+        sharing(settings(upstream.url, tmp_path)),
+        {"nora": replace(AGENTS["nora"], collections=("sea",))},
+        retrieve=slow,
     )
     async with serve(app) as url:
         for number in range(TIMES):

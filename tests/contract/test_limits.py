@@ -18,8 +18,8 @@ from gateway.types import Rate
 from tests.caller import Call, calling
 from tests.contract.conftest import AGENTS, settings
 from tests.keyring import Keyring
-from tests.serving import serve
-from tests.upstream import Answer, Cut, Hang, Script, Upstream, error
+from tests.serving import serve, sharing
+from tests.upstream import Answer, Cut, Hang, Pause, Script, Upstream, error
 
 CHAT = "/v1/chat/completions"
 ASK: dict[str, Any] = {"model": "nora", "messages": [{"role": "user", "content": "How tall is it?"}]}
@@ -35,7 +35,7 @@ def keyring() -> Keyring:
 async def gateway(upstream: Upstream, tmp_path: Path, keyring: Keyring, drain: Drain) -> AsyncIterator[str]:
     """A gateway whose agent `busy` has a rate."""
     told = replace(settings(upstream.url, tmp_path), auth=Auth(anonymous=False))
-    async with serve(create_app(told, RATED, drain, access=keyring.access)) as url:
+    async with serve(create_app(sharing(told), RATED, drain, access=keyring.access)) as url:
         yield url
 
 
@@ -83,7 +83,7 @@ async def test_an_agents_quota_is_of_all_its_callers(gateway: str, keyring: Keyr
     "script",
     [
         Script(["Hi"]),
-        Script(["Hi", Cut()]),
+        Script(["Hi", Pause(0.02), Cut()]),
         Script([], before=[Cut()]),
         Answer(400, error("Too long.", "context_length_exceeded")),
         Answer(500, error("Broken.")),
@@ -125,7 +125,7 @@ async def test_one_turn_too_many_is_refused_at_once(upstream: Upstream, tmp_path
     """503 `overloaded` with `Retry-After: 1`, before the body is there; the running turns and health are unharmed."""
     upstream.script = Script(["Hel", Hang()])
     told = replace(settings(upstream.url, tmp_path), limits=Limits(turns=5))
-    async with serve(create_app(told, AGENTS)) as url, AsyncExitStack() as stack:
+    async with serve(create_app(sharing(told), AGENTS)) as url, AsyncExitStack() as stack:
         for _ in range(5):
             call: Call = await stack.enter_async_context(calling(f"{url}{CHAT}", {**ASK, "stream": True}))
             await call.head()
@@ -150,7 +150,7 @@ async def test_n62_one_key_cannot_take_every_turn(upstream: Upstream, tmp_path: 
     upstream.script = Script(["Hel", Hang()])
     told = replace(settings(upstream.url, tmp_path), limits=Limits(turns=100), auth=Auth(anonymous=False))
     greedy, modest = {"x-api-key": keyring.made("greedy")}, {"x-api-key": keyring.made("modest")}
-    async with serve(create_app(told, RATED, access=keyring.access)) as url, AsyncExitStack() as stack:
+    async with serve(create_app(sharing(told), RATED, access=keyring.access)) as url, AsyncExitStack() as stack:
         statuses = []
         for _ in range(150):
             call = await stack.enter_async_context(calling(f"{url}{CHAT}", {**ASK, "stream": True}, headers=greedy))
@@ -167,7 +167,7 @@ async def test_n62_one_key_cannot_take_every_turn(upstream: Upstream, tmp_path: 
 async def test_a_late_loop_refuses_and_recovers(upstream: Upstream, tmp_path: Path) -> None:
     """The event loop is blocked for longer than `limits.lag`: what came meanwhile is 503, the next turn is not."""
     told = replace(settings(upstream.url, tmp_path), limits=Limits(lag=0.3))
-    async with serve(create_app(told, AGENTS)) as url:
+    async with serve(create_app(sharing(told), AGENTS)) as url:
         port = int(url.rpartition(":")[2])
         opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
         await asyncio.sleep(0.05)
@@ -214,7 +214,7 @@ async def test_n62_one_key_cannot_take_the_others_time(upstream: Upstream, tmp_p
                 took.append(time.perf_counter() - call.sent)
         return statistics.quantiles(took, n=20)[-1]
 
-    async with serve(create_app(told, AGENTS, access=keyring.access)) as url:
+    async with serve(create_app(sharing(told), AGENTS, access=keyring.access)) as url:
         alone = await p95(url)
         async with asyncio.TaskGroup() as group:
             for _ in range(10):

@@ -13,6 +13,7 @@ from tests.upstream import (
     Event,
     Finish,
     Hang,
+    Pause,
     Reasoning,
     Script,
     ToolCall,
@@ -131,7 +132,7 @@ async def test_a_failure_midway_raises_in_the_client(
     client: openai.AsyncOpenAI, upstream: Upstream, broken: Any
 ) -> None:
     """A route's stream never just ends: what was said is there, then the SDK raises."""
-    upstream.script = Script(["Hel", broken])
+    upstream.script = Script(["Hel", Pause(0.02), broken])  # a connection that breaks drops what was not read yet
     said = ""
     with pytest.raises(openai.APIError):
         async for chunk in await client.chat.completions.create(model="up", messages=ASK, stream=True):
@@ -145,7 +146,7 @@ async def test_a_failure_midway_is_spoken(
     client: openai.AsyncOpenAI, upstream: Upstream, broken: Any, model: str
 ) -> None:
     """A face ends in its apology and a proper finish, and a program can see that it is incomplete."""
-    upstream.script = Script(["Hel", broken])
+    upstream.script = Script(["Hel", Pause(0.02), broken])  # a connection that breaks drops what was not read yet
     text, chunks = await streamed(client, model)
     assert text.startswith("Hel\N{HORIZONTAL ELLIPSIS} Sorry")
     assert chunks[-1].choices[0].finish_reason == "stop"

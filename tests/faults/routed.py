@@ -14,7 +14,7 @@ from gateway.app import create_app
 from gateway.settings import Breaker, Limits, Route, Server, Settings, Target
 from gateway.types import Agent
 from tests.caller import calling
-from tests.serving import serve
+from tests.serving import serve, sharing
 
 NORA = Agent("nora", "You are Nora.", apology="Sorry, I lost my thread.")
 LONE = replace(NORA, name="lone", route="alone")
@@ -61,7 +61,7 @@ async def routed(
         var=var,
         redis_url=redis,
     )
-    async with serve(create_app(settings, {"nora": NORA} | ({"lone": LONE} if alone else {}))) as url:
+    async with serve(create_app(sharing(settings), {"nora": NORA} | ({"lone": LONE} if alone else {}))) as url:
         yield url
 
 

@@ -14,7 +14,7 @@ from gateway.app import create_app
 from gateway.settings import Route, Settings, Target
 from gateway.types import Agent, Passage, Query, Retrieval, Retrieve, Retrieved
 from tests.caller import calling
-from tests.serving import serve
+from tests.serving import serve, sharing
 from tests.upstream import Request, Script, Upstream
 
 KEY = "sk-canary-upstream-key"
@@ -42,7 +42,7 @@ async def gateway(upstream: Upstream, tmp_path: Path, *, embedded: bool = False)
     agents = {"nora": NORA, "otto": OTTO}
     if embedded:
         agents["nora"] = replace(NORA, route="up")
-    async with serve(create_app(settings, agents, retrieve=SEARCH)) as url:
+    async with serve(create_app(sharing(settings), agents, retrieve=SEARCH)) as url:
         yield url
 
 

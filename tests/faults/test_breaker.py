@@ -15,7 +15,7 @@ from tests.faults.proxy import Hang as HangAll
 from tests.faults.proxy import Refuse, Reset, Share, proxied
 from tests.faults.routed import FIRST, STEADY, Heard, asked, routed, target
 from tests.stores import running
-from tests.upstream import Answer, Cut, Hang, Script, Upstream, error, scripted
+from tests.upstream import Answer, Cut, Hang, Pause, Script, Upstream, error, scripted
 
 QUICK = Breaker(failures=3, open_for=0.2, longest=0.8)
 APOLOGY = "Sorry, I lost my thread."
@@ -156,7 +156,7 @@ async def test_u24_a_target_with_a_limit_is_left_out_for_its_time(
 
 async def test_u08_a_target_whose_streams_break_is_left_out(upstream: Upstream, tmp_path: Path) -> None:
     """Three answers broken off in their middle, and the next caller hears the other target."""
-    async with scripted(Script(["Hel", Cut()])) as first:
+    async with scripted(Script(["Hel", Pause(0.02), Cut()])) as first:
         breaker = Breaker(failures=3, open_for=30, longest=30)
         async with routed(tmp_path, target(first.url), target(upstream.url), breaker=breaker) as url:
             for _ in range(3):

@@ -21,7 +21,7 @@ from gateway.http.protocol import listening
 from gateway.settings import Limits, Server
 from tests.caller import calling
 from tests.contract.conftest import AGENTS, settings
-from tests.serving import Gateway, gateway_process, serve
+from tests.serving import Gateway, gateway_process, serve, sharing
 from tests.upstream import Hang, Pause, Script, Upstream
 
 CHAT = "/v1/chat/completions"
@@ -41,7 +41,7 @@ async def gateway(upstream: Upstream, tmp_path: Path) -> AsyncIterator[str]:
         limits=Limits(body_timeout=0.5, header_timeout=0.5),
         server=Server(write_timeout=0.5),
     )
-    async with serve(create_app(told, AGENTS)) as url:
+    async with serve(create_app(sharing(told), AGENTS)) as url:
         yield url
 
 

@@ -13,7 +13,7 @@ from gateway.app import create_app
 from gateway.settings import Breaker, Route, Settings, Target
 from gateway.types import Agent
 from tests.caller import calling
-from tests.serving import serve
+from tests.serving import serve, sharing
 from tests.upstream import (
     Answer,
     Cut,
@@ -39,11 +39,11 @@ NORA = Agent("nora", "You are Nora.", apology=SORRY)
 STRICT = Agent("strict", "You are strict.", on_failure="error")
 PAUSED = f"The tower is for\N{HORIZONTAL ELLIPSIS} {SORRY}"
 READ = Pause(0.02)
-"""A reset drops what was not read yet."""
+"""A connection that breaks drops what was not read yet."""
 BREAKS: dict[str, tuple[list[Step], str]] = {
     "u07-stall": ([Hang()], "upstream_stalled"),
     "u08-reset": ([READ, Reset()], "upstream_truncated"),
-    "cut": ([Cut()], "upstream_truncated"),
+    "cut": ([READ, Cut()], "upstream_truncated"),
     "u09-end": ([End()], "upstream_truncated"),
     "u13-error": ([Event(error("secret words", "sk-secret-code"))], "upstream_unavailable"),
     "garbled": ([b"data: {oops\n\n"], "upstream_protocol_error"),
@@ -71,7 +71,7 @@ async def gateway(upstream: Upstream, tmp_path: Path) -> AsyncIterator[str]:
     target = Target(url=upstream.url, model="m", connect=0.5, first_token=0.4, between_chunks=0.2, total=5.0)
     routes = {"up": Route((target,)), "soft": Route((target,), on_failure="speak")}
     settings = Settings(routes=routes, default_route="up", breaker=Breaker(failures=1000), var=tmp_path)
-    async with serve(create_app(settings, {"nora": NORA, "strict": STRICT})) as url:
+    async with serve(create_app(sharing(settings), {"nora": NORA, "strict": STRICT})) as url:
         yield url
 
 

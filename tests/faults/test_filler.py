@@ -16,7 +16,7 @@ from gateway.app import Drain, create_app
 from gateway.settings import Breaker, Route, Settings, Target
 from gateway.types import Agent, Passage, Query, Retrieval, Retrieve, Retrieved, Turn
 from tests.caller import calling
-from tests.serving import serve
+from tests.serving import serve, sharing
 from tests.upstream import Answer, Cut, End, Finish, Hang, Pause, Script, ToolCall, Upstream, error, scripted
 
 ASK = {"messages": [{"role": "user", "content": "How tall is the lighthouse?"}]}
@@ -47,7 +47,7 @@ async def gateway(tmp_path: Path, *upstreams: str, first_token: float = 1.0, **m
     target = Target(model="m", connect=0.5, first_token=first_token, between_chunks=1.0, total=10.0)
     targets = tuple(replace(target, url=url) for url in upstreams)
     settings = Settings(routes={"up": Route(targets)}, default_route="up", breaker=Breaker(failures=1000), var=tmp_path)
-    async with serve(create_app(settings, AGENTS, **more)) as url:
+    async with serve(create_app(sharing(settings), AGENTS, **more)) as url:
         yield url
 
 
@@ -114,7 +114,7 @@ async def test_a_slow_upstream_is_still_failed_over_after_the_filler(upstream: U
         (Answer(400, error("No.", "unknown_thing"), before=[LATE]), "unknown_thing"),
         (Script([LATE, Finish()]), "empty_answer"),
         (Script([LATE, End()]), "upstream_truncated"),
-        (Script([LATE, "It is forty", Cut()]), "upstream_truncated"),
+        (Script([LATE, "It is forty", Pause(0.02), Cut()]), "upstream_truncated"),
     ],
 )
 async def test_a_failure_behind_the_filler_is_spoken_or_an_error_event(

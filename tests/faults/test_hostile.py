@@ -19,7 +19,7 @@ from gateway.settings import Auth, Limits
 from tests.caller import calling
 from tests.contract.conftest import AGENTS, settings
 from tests.keyring import Keyring
-from tests.serving import gateway_process, serve
+from tests.serving import gateway_process, serve, sharing
 from tests.upstream import Answer, Hang, Script, Upstream, error
 
 CHAT = "/v1/chat/completions"
@@ -36,7 +36,7 @@ async def gateway(upstream: Upstream, tmp_path: Path) -> AsyncIterator[str]:
     (target,) = told.routes["up"].targets
     routes = {name: replace(route, targets=(replace(target, key=KEY),)) for name, route in told.routes.items()}
     limits = Limits(body_timeout=0.5, header_timeout=0.5, header_bytes=16_384)
-    async with serve(create_app(replace(told, routes=routes, limits=limits), AGENTS)) as url:
+    async with serve(create_app(sharing(replace(told, routes=routes, limits=limits)), AGENTS)) as url:
         yield url
 
 
@@ -164,7 +164,7 @@ async def test_a_trailer_is_no_header(upstream: Upstream, tmp_path: Path) -> Non
     keyring = Keyring(agents=tuple(AGENTS))
     told = replace(settings(upstream.url, tmp_path), auth=Auth(anonymous=False))
     key = keyring.made("ann").encode()
-    async with serve(create_app(told, AGENTS, access=keyring.access)) as url:
+    async with serve(create_app(sharing(told), AGENTS, access=keyring.access)) as url:
         trailing = b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Api-Key: " + key + b"\r\n\r\n"
         assert (await sent(url, POST + trailing))[0] == 401
 

@@ -11,7 +11,7 @@ from gateway.settings import Route, Settings, Target
 from gateway.types import Agent
 from tests.caller import calling
 from tests.knowledge import LIGHTHOUSE, HashedModel, built
-from tests.serving import serve
+from tests.serving import serve, sharing
 from tests.upstream import Upstream
 
 MARKER = "The password of the vault is heliotrope."
@@ -31,7 +31,7 @@ async def knowing(root: Path, upstream: Upstream, model: HashedModel) -> AsyncIt
     async with AsyncExitStack() as stack:
         opening = retriever.opened(told, ["lighthouse", "vault"], embed_query=model.query)
         searches = await stack.enter_async_context(opening)
-        app = create_app(replace(told, var=root / "empty"), agents, retrieve=searches.retrieve)
+        app = create_app(sharing(replace(told, var=root / "empty")), agents, retrieve=searches.retrieve)
         yield await stack.enter_async_context(serve(app))
 
 

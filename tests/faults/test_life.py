@@ -22,7 +22,7 @@ from tests.bench.targets import free_port
 from tests.caller import calling
 from tests.e2e.conftest import gateway
 from tests.knowledge import LIGHTHOUSE, built, with_model
-from tests.serving import ROOT, Gateway, gateway_process, seen, serve
+from tests.serving import ROOT, Gateway, gateway_process, seen, serve, sharing
 from tests.upstream import Pause, Script, Upstream
 
 AGENT = (
@@ -251,7 +251,7 @@ async def test_s16_a_fat_ingest_and_a_fat_reload_do_not_stop_the_loop(upstream: 
         routes={"up": Route((Target(url=upstream.url, model="m"),))},
         default_route="up",
     )
-    app = create_app(settings, clients.agents(settings))
+    app = create_app(sharing(settings), clients.agents(settings))
     job = ingest.Job(str(settings.knowledge.directory), str(settings.var), 800, ("book",))
     late: list[float] = []
     states = seen(app)

@@ -16,7 +16,7 @@ from gateway.settings import Breaker, Route, Settings, Target
 from gateway.types import Agent, Turn
 from tests.broken import TEXTS, WAYS, Way, broken_at
 from tests.caller import calling
-from tests.serving import serve
+from tests.serving import serve, sharing
 from tests.upstream import (
     Answer,
     Cut,
@@ -74,7 +74,7 @@ async def gateway(tmp_path: Path, first: Upstream, *others: Upstream) -> AsyncIt
     settings = Settings(
         routes={"up": Route((target, *more))}, default_route="up", breaker=Breaker(failures=1000), var=tmp_path
     )
-    async with serve(create_app(settings, {"nora": NORA})) as url:
+    async with serve(create_app(sharing(settings), {"nora": NORA})) as url:
         yield url
 
 
@@ -128,7 +128,10 @@ def beginnings(seed: int) -> list[str]:
     """What may have been heard of a run before it broke off."""
     _, script = script_of(seed)
     sent = "".join(step for step in script.steps if isinstance(step, str))
-    return [sent[:length] for length in range(len(sent))] + [sent] if Reset() in script.steps else [sent]
+    if not any(isinstance(step, Reset | Cut) for step in script.steps):
+        return [sent]
+    # aiohttp throws away what came and was not read yet when a connection breaks: it counts as not said.
+    return [sent[:length] for length in range(len(sent) + 1)]
 
 
 async def each_run(run: Callable[[int], Awaitable[None]]) -> None:
@@ -249,7 +252,7 @@ async def test_a_continuation_that_fails_too_ends_as_the_first_break_does(
 )
 async def test_calls_and_thoughts_are_never_continued(upstream: Upstream, tmp_path: Path, steps: list[Step]) -> None:
     """Half a tool call, or an answer that began with thoughts, is nothing that another model could go on with."""
-    upstream.script = Script([*steps, Cut()])
+    upstream.script = Script([*steps, Pause(0.02), Cut()])
     async with scripted() as second, gateway(tmp_path, upstream, second) as url, client(url) as asking:
         heard = await Heard().ask(asking, "nora")
         assert heard.text.endswith(SORRY) and heard.finish == "stop"
@@ -260,7 +263,7 @@ async def test_calls_and_thoughts_are_never_continued(upstream: Upstream, tmp_pa
 
 async def test_a_hangup_in_a_continuation_closes_it(upstream: Upstream, tmp_path: Path) -> None:
     """Waiting for the second target or in the middle of its words, the caller's leaving closes it within 50 ms."""
-    upstream.script = Script(["That is half", Cut()])
+    upstream.script = Script(["That is half", Pause(0.02), Cut()])
     delays = []
     async with scripted() as second, gateway(tmp_path, upstream, second) as url:
         for number, script in enumerate([Script([], before=[Hang()]), Script([" of it", Hang()])] * 5):
@@ -283,7 +286,7 @@ async def test_a_continued_turn_records_both_targets(
     upstream: Upstream, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The turn went well; its attempts name the second target and why it was asked."""
-    upstream.script = Script(["That is half", Cut()])
+    upstream.script = Script(["That is half", Pause(0.02), Cut()])
     async with (
         scripted(Script([" of it."])) as second,
         gateway(tmp_path, upstream, second) as url,
