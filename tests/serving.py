@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -27,6 +28,24 @@ ROOT = Path(__file__).resolve().parents[1]
 WORDS = 4000
 """Characters of a log that an error quotes."""
 SERVING = re.compile(r"serving on (http://\S+)")
+
+
+class Prompt(uvicorn.Server):
+    """uvicorn looks ten times a second whether it is to end; hundreds of tests need not wait for that."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.over = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Until it is over; the tick sets the date in the headers."""
+        await self.on_tick(0)
+        await self.over.wait()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Ctrl-C ends a test."""
+        super().handle_exit(sig, frame)
+        self.over.set()
 
 
 @contextlib.asynccontextmanager
@@ -48,7 +67,7 @@ async def serve(app: Any, *, grace: int = 5, host: str = "127.0.0.1", port: int 
             access_log=False,
             timeout_graceful_shutdown=grace,
         )
-        server = uvicorn.Server(config)
+        server = Prompt(config)
         running = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             while not server.started and not running.done():  # noqa: ASYNC110 uvicorn has no event for it
@@ -58,7 +77,7 @@ async def serve(app: Any, *, grace: int = 5, host: str = "127.0.0.1", port: int 
                 raise RuntimeError("The application did not start; its log says why.")
             yield f"http://{host}:{listener.getsockname()[1]}"
         finally:
-            server.should_exit = True
+            server.over.set()
             await running
 
 
