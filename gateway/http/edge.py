@@ -58,7 +58,11 @@ class Identified:
             await send(message)
 
         scope["state"]["send"] = send
-        await self.app(scope, receive, stamped)
+        try:
+            await self.app(scope, receive, stamped)
+        finally:
+            # It leads back to the scope: left there, all that the request made waits for the garbage collector.
+            del scope["state"]["send"]
 
     def _meant(self, scope: Scope) -> None:
         """Put the path that was meant into the scope, without a capability: nothing behind here sees one."""

@@ -8,6 +8,7 @@ e5 was trained with a prefix on each text, `query: ` and `passage: `:
 https://huggingface.co/intfloat/multilingual-e5-small
 """
 
+import mmap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -55,6 +56,17 @@ def directory(var: Path) -> Path:
     return var / "models" / MODEL
 
 
+def _table(path: Path) -> npt.NDArray[np.uint8]:
+    """The word table, one row a word: mapped, and every page of it touched.
+
+    Left to the questions, each word that nobody had said before brings a page into the process: it grows for days, and
+    a turn may wait for the disk. (Reading rows from the file instead would give up the GIL once a word.)
+    """
+    table = np.memmap(path, dtype=np.uint8, mode="r")
+    table[:: mmap.PAGESIZE].max()
+    return table.reshape(-1, DIMENSION // BLOCK * (2 + BLOCK // 2))
+
+
 class Embedder:
     """The model, opened. `query` and `passage` may be called from any thread; `run` releases the GIL."""
 
@@ -63,9 +75,7 @@ class Embedder:
             raise KnowledgeError(f"{path}: no model here: run `gateway ingest`, which converts it")
         self._tokenizer = Tokenizer.from_file(str(path / TOKENIZER))
         self._tokenizer.enable_truncation(MAX_TOKENS)
-        self._words = np.memmap(path / WORDS, dtype=np.uint8, mode="r").reshape(
-            -1, DIMENSION // BLOCK * (2 + BLOCK // 2)
-        )
+        self._words = _table(path / WORDS)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

@@ -49,7 +49,7 @@ _TELLING = (
 class Search:
     """Made for one turn; keeps who was asked and how it failed."""
 
-    __slots__ = ("_again", "_attempt", "_chance", "_clock", "_ends", "_failed", "_left", "_plan", "_prompt", "_spoken")
+    __slots__ = ("_again", "_chance", "_clock", "_ends", "_failed", "_left", "_note", "_plan", "_prompt", "_spoken")
 
     def __init__(
         self, plan: Plan, prompt: Prompt, note: Note, clock: Callable[[], float], chance: random.Random
@@ -60,7 +60,7 @@ class Search:
         self._clock = clock
         self._chance = chance
         self._ends = now + plan.first_token
-        self._attempt = Attempt(clock, self._ends, note, lambda: self._spoken is not None)
+        self._note = note
         self._left = list(ordered(plan.candidates, plan.strategy, now, chance))
         self._again: list[tuple[Candidate, int]] = []  # who may be asked again, and how often it will have been then
         self._failed: list[UpstreamError] = []
@@ -79,7 +79,7 @@ class Search:
     async def successor(self, prompt: Prompt) -> Opened:
         """A target that goes on where the one that spoke broke off; others before that one. Raises UpstreamError."""
         ends = self._clock() + self._plan.first_token
-        attempt = Attempt(self._clock, ends, self._attempt.note, lambda: False)
+        attempt = Attempt(self._clock, ends, self._note, lambda: False)
         going_on = [each for each in self._plan.candidates if each.continues]
         for candidate in sorted(going_on, key=lambda each: each is self._spoken):
             if self._clock() < ends and candidate.health.breaker.admits():
@@ -140,8 +140,10 @@ class Search:
 
     async def _asked(self, candidate: Candidate, kind: Kind, retried: int) -> Opened | None:
         """Ask one target; None where it failed, which is kept. Raises UpstreamRejected."""
+        # Not kept: it leads back here, and the turn's prompt and passages would wait for the garbage collector.
+        attempt = Attempt(self._clock, self._ends, self._note, lambda: self._spoken is not None)
         try:
-            opened = await self._attempt.opened(candidate, self._prompt, kind)
+            opened = await attempt.opened(candidate, self._prompt, kind)
         except UpstreamError as error:
             self._failed.append(error)
             if isinstance(error, UpstreamEmpty) and error.finish_reason == "content_filter":

@@ -97,3 +97,18 @@ def test_what_is_slow_to_import_is_not(module: str, absent: set[str]) -> None:
     code = f"import sys, {module}; print(*({absent!r} & set(sys.modules)))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert ran.stdout.strip() == ""
+
+
+def test_words_bring_no_pages(converted: Path) -> None:
+    """The whole word table is in the process once the model is open: words nobody had said before add nothing."""
+    code = (
+        "import sys; from pathlib import Path; from gateway.retrieval import embed; "
+        "opened = embed.Embedder(Path(sys.argv[1]), threads=1); print(Path('/proc/self/smaps').read_text())"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code, converted], stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT
+    )
+    _, _, mapped = ran.stdout.partition(embed.WORDS)
+    lines = (line.partition(":") for line in mapped.splitlines()[1:10])
+    sizes = {name: int(value.split()[0]) for name, _, value in lines if value.endswith("kB")}
+    assert sizes["Rss"] >= sizes["Size"] * 0.95

@@ -1,0 +1,53 @@
+"""What a turn leaves behind in memory: nothing that has to wait for the garbage collector, which looks seldom."""
+
+import asyncio
+import gc
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from gateway.app import create_app
+from gateway.types import Passage, Prompt, Query, Retrieval, Retrieved
+from gateway.upstream.attempt import Attempt
+from gateway.upstream.search import Search
+from tests.contract.conftest import NORA, settings
+from tests.serving import serve
+from tests.upstream import Upstream
+
+KINDS = (RequestResponseCycle, Search, Attempt, Prompt, Passage)
+TURNS = 5
+
+
+def kept() -> Counter[str]:
+    """How many there are of what a turn is made of."""
+    return Counter(kind.__name__ for one in gc.get_objects() for kind in KINDS if type(one) is kind)
+
+
+@pytest.mark.parametrize("path", ["/agents/nora/v1/chat/completions", "/v1/chat/completions"])
+@pytest.mark.parametrize("stream", [True, False])
+async def test_turn_leaves_no_cycle(upstream: Upstream, tmp_path: Path, path: str, stream: bool) -> None:
+    """What a turn was made of is gone when it has ended, without a collector: kept, it grows with every turn."""
+
+    async def retrieve(names: object, query: Query, retrieval: Retrieval) -> Retrieved:
+        return Retrieved((Passage("1", "kb", "a.md", "A", "Open at ten."),), "hybrid", "")
+
+    body = {"model": "up", "stream": stream, "messages": [{"role": "user", "content": "When are you open?"}]}
+    agents = {"nora": replace(NORA, collections=("kb",))}
+    app = create_app(settings(upstream.url, tmp_path), agents, retrieve=retrieve)
+    async with serve(app) as url, httpx.AsyncClient() as client:
+        assert (await client.post(url + path, json=body)).status_code == 200
+        gc.collect()
+        gc.disable()
+        try:
+            before = kept()
+            for _ in range(TURNS):
+                assert (await client.post(url + path, json=body)).status_code == 200
+            await asyncio.sleep(0.1)
+            grown = kept() - before
+        finally:
+            gc.enable()
+    assert not [name for name, count in grown.items() if count >= TURNS - 1], grown
