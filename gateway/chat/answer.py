@@ -10,7 +10,7 @@ from gateway.chat import prompt as prompts
 from gateway.chat.addressee import addressee
 from gateway.chat.opening import Answer, filled
 from gateway.chat.request import ChatRequest
-from gateway.errors import InvalidValue, RequestError
+from gateway.errors import GatewayError, InvalidValue, RequestError
 from gateway.settings import Limits
 from gateway.types import (
     Agent,
@@ -119,10 +119,12 @@ async def _opened(prompt: Prompt, stages: Sequence[Stage], turn: Turn, brain: Br
         raise
     except Exception as caught:
         # A bug of ours must not be silence either.
-        error = stream.understood(caught, turn.id)
-        if not apology:
-            raise error from caught
-        return Answer(counted(endings.excused(apology, error, turn)), streamed, (), _nothing)
+        if apology:
+            excuse = endings.excused(apology, stream.understood(caught, turn.id), turn)
+            return Answer(counted(excuse), streamed, (), _nothing)
+        if isinstance(caught, GatewayError):
+            raise
+        raise stream.understood(caught, turn.id) from caught
     turn.timings["upstream"] = (brain.clock() - began) * 1000
     turn.phase, turn.target = "stream", opened.target
     recovered = [endings.recovered(apology, turn)] if apology else []

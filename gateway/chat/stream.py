@@ -27,9 +27,13 @@ def folded(chunks: Chunks, stages: Iterable[Stage]) -> Chunks:
 
 
 def understood(error: Exception, turn_id: str) -> GatewayError:
-    """The error itself where it is one of ours; a bug goes to the log whole, and to the caller as no more than that."""
+    """The error itself where it is one of ours; a bug goes to the log whole, and to the caller as no more than that.
+
+    Where it came from is forgotten: a frame that keeps an error which keeps that frame, and the whole turn with it,
+    waits for the garbage collector.
+    """
     if isinstance(error, GatewayError):
-        return error
+        return error.with_traceback(None)
     logger.error("turn %s failed in the gateway itself", turn_id, exc_info=error)
     return GatewayError("Something went wrong in the gateway.")
 

@@ -212,6 +212,7 @@ class Wire(HttpToolsProtocol):
             self.cycle.keep_alive = False  # an answer is being written: it is not written into, and it is the last one
             return
         error = self.refusal or RequestError("This is no HTTP request that could be read.")
+        self.refusal = None
         request_id = f"req_{secrets.token_hex(16)}"
         response = rendered(error, request_id, {"connection": "close", "x-request-id": request_id})
         headers = b"".join(b"%b: %b\r\n" % pair for pair in response.raw_headers)

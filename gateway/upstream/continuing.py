@@ -48,14 +48,18 @@ async def continued(chunks: Chunks, prompt: Prompt, successor: Callable[[Prompt]
     if broken is None:
         return
     text = "".join(said)
-    if not prose or not text.strip():
-        raise broken
     try:
+        if not prose or not text.strip():
+            raise broken
         async with aclosing(_succeeded(text, prompt, successor)) as following:
             async for chunk in following:
                 yield chunk
     except (UpstreamError, RequestError) as error:
+        if error is broken:
+            raise
         raise broken from error
+    finally:
+        broken = None  # see gate.resumed
 
 
 async def _succeeded(said: str, prompt: Prompt, successor: Callable[[Prompt], Awaitable[Opened]]) -> Chunks:

@@ -54,3 +54,4 @@ async def resumed(leading: Sequence[Chunk], chunks: Chunks, over: Callable[[Upst
         raise
     finally:
         over(broken)
+        broken = None  # an error keeps its frames: one that a frame keeps is a circle, which only a collector opens

@@ -85,5 +85,8 @@ async def raced(first: Attempted, patience: float, second: Callable[[], Attempte
             if isinstance(ended, Opened) and ended is not won:  # it spoke in the same moment
                 await ended.aclose()
     if won is None and rejected is not None:
-        raise rejected
+        try:
+            raise rejected
+        finally:
+            rejected = None  # see gate.resumed
     return won

@@ -68,6 +68,12 @@ class Search:
 
     async def opened(self) -> Opened:
         """The first target that speaks. Raises UpstreamError where none does, UpstreamRejected where one rejects."""
+        try:
+            return await self._found()
+        finally:
+            self._failed = []  # an error keeps its frames, and they this search: a circle that only a collector opens
+
+    async def _found(self) -> Opened:
         while (choice := self._next()) is not None:
             candidate, retried = choice
             if retried and not await self._paused(retried):

@@ -40,6 +40,14 @@ class Silence:
         self.stop()
         self._break_off()
 
+    def explain(self, foreign: Exception) -> None:
+        """Raise the reason for which the stream was broken off, if it was; once, for what keeps an error keeps all that
+        was where it was raised."""
+        if self.error is not None:
+            reasons = [self.error]
+            self.error = None
+            raise reasons.pop() from foreign
+
     def stop(self) -> None:
         """The stream is over."""
         self._timer.cancel()

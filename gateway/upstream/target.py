@@ -70,7 +70,8 @@ def mapped() -> Iterator[None]:
     except Exception as error:
         for foreign, ours, message in _FOREIGN:
             if isinstance(error, foreign):
-                raise ours(message) from error
+                # aiohttp's reader keeps the error, and the error's frames would keep the reader and the turn.
+                raise ours(message) from error.with_traceback(None)
         raise
 
 
@@ -175,7 +176,8 @@ async def _streamed(response: aiohttp.ClientResponse, target: Target, running: R
                     break
     except aiohttp.ClientError as error:
         if not ended:  # behind the finish there is nothing to lose
-            raise silence.error or error from error
+            silence.explain(error)
+            raise
     finally:
         silence.stop()
         running.over(silence)

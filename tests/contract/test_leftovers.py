@@ -11,12 +11,13 @@ import pytest
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from gateway.app import create_app
+from gateway.settings import Breaker
 from gateway.types import Passage, Prompt, Query, Retrieval, Retrieved
 from gateway.upstream.attempt import Attempt
 from gateway.upstream.search import Search
 from tests.contract.conftest import NORA, settings
-from tests.serving import serve
-from tests.upstream import Upstream
+from tests.serving import serve, sharing
+from tests.upstream import Answer, Cut, Hang, Pause, Reset, Script, Upstream, error
 
 KINDS = (RequestResponseCycle, Search, Attempt, Prompt, Passage)
 TURNS = 5
@@ -29,23 +30,46 @@ def kept() -> Counter[str]:
 
 @pytest.mark.parametrize("path", ["/agents/nora/v1/chat/completions", "/v1/chat/completions"])
 @pytest.mark.parametrize("stream", [True, False])
-async def test_turn_leaves_no_cycle(upstream: Upstream, tmp_path: Path, path: str, stream: bool) -> None:
-    """What a turn was made of is gone when it has ended, without a collector: kept, it grows with every turn."""
+@pytest.mark.parametrize(
+    "script",
+    [
+        Script(["Hello", " there."]),
+        Answer(500),
+        Answer(400, error("No.", "invalid_value")),
+        Script(["Hel", Pause(0.02), Cut()]),
+        Script([], before=[Reset()]),
+        Script([Hang()]),
+    ],
+    ids=["well", "500", "400", "cut", "reset", "hangs"],
+)
+async def test_turn_leaves_no_cycle(
+    upstream: Upstream,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    path: str,
+    stream: bool,
+    script: Script | Answer,
+) -> None:
+    """What a turn was made of is gone when it has ended, well or not: what stays grows with every turn."""
+    upstream.script = script
+    caplog.set_level("CRITICAL", "gateway.turn")  # what is captured is kept
 
     async def retrieve(names: object, query: Query, retrieval: Retrieval) -> Retrieved:
         return Retrieved((Passage("1", "kb", "a.md", "A", "Open at ten."),), "hybrid", "")
 
     body = {"model": "up", "stream": stream, "messages": [{"role": "user", "content": "When are you open?"}]}
     agents = {"nora": replace(NORA, collections=("kb",))}
-    app = create_app(settings(upstream.url, tmp_path), agents, retrieve=retrieve)
+    told = replace(settings(upstream.url, tmp_path), breaker=Breaker(failures=1000))
+    app = create_app(sharing(told), agents, retrieve=retrieve)
     async with serve(app) as url, httpx.AsyncClient() as client:
-        assert (await client.post(url + path, json=body)).status_code == 200
+        await client.post(url + path, json=body)
         gc.collect()
         gc.disable()
         try:
             before = kept()
             for _ in range(TURNS):
-                assert (await client.post(url + path, json=body)).status_code == 200
+                await client.post(url + path, json=body)
             await asyncio.sleep(0.1)
             grown = kept() - before
         finally:
