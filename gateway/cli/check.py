@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def refused(arguments: argparse.Namespace, read: Read) -> int:
     """The same where the settings have faults: they are found too, and the rest is looked at even so."""
+    logging.getLogger("gateway").setLevel(logging.CRITICAL)  # what is tried logs too; the table says it once
     found = asyncio.run(checks.findings(read))
     faults = sum(one.level == "fault" for one in found)
     warnings = sum(one.level == "warning" for one in found)
