@@ -52,6 +52,10 @@ run: setup $(if $(LLM)$(GGUF),$(STAMPS)/llm)  ## Install, ingest, serve (PORT=80
 	@$(BIN)/gateway ingest
 	@exec $(BIN)/gateway serve $(SERVE)
 
+.PHONY: sandbox
+sandbox: setup  ## A local Simli on 127.0.0.1:8765 (no account, no key, no network)
+	@exec $(BIN)/gateway sandbox
+
 .PHONY: check
 check: setup  ## Say what a start or a turn would miss, and what to do
 	@$(BIN)/gateway check

@@ -20,9 +20,10 @@ COMMANDS = {
     "serve": "answer POST /chat/completions",
     "ingest": "bring knowledge/ into the index",
     "eval": "ask the golden questions and count what was found",
-    "agents": "what an agent's file says, and the URL that opens it without a key",
+    "agents": "agents: what their files say, and their counterparts at Simli",
     "check": "say what a start or a turn would miss, and what to do",
     "keys": "make, list and revoke API keys",
+    "sandbox": "a local Simli: no account, no key, no network",
 }
 
 
@@ -85,7 +86,7 @@ def main() -> int:
         return error.exit_code
     except GatewayError as error:
         print(f"gateway: {error.message}", file=sys.stderr)
-        return 1
+        return error.exit_code
     except KeyboardInterrupt:
         return 130
 

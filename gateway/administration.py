@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from gateway.chat import agent as agent_files
 from gateway.errors import ConfigurationError, Fault
-from gateway.http.capability import capability, path
+from gateway.http.capability import capability, gateway_id, path
 from gateway.reloading import Current
 from gateway.retrieval import jobs
 from gateway.retrieval.jobs import Jobs
@@ -41,7 +41,8 @@ def bound(current: Current, ingests: Jobs) -> Administration:
 
     async def rotate(agent: str) -> Rotated:
         generation = await store.generations.rotate(agent)
-        return Rotated(generation, path(capability(store.secret, agent, generation), agent))
+        made = capability(store.secret, agent, generation)
+        return Rotated(generation, path(gateway_id(store.secret, current.settings.simli.id), made, agent))
 
     keys = KeyCabinet(create, listed, store.keys.revoke)
     return Administration(keys, files, rotate, shelves(current.settings, current.opened.knowledge, ingests))

@@ -128,7 +128,7 @@ def _lifespan(
 
 def _access(store: Store, current: Current) -> Access:
     """Who may call, as the store knows it; capabilities are those of the agents that are served now."""
-    made = Capabilities(store.secret, lambda: current.agents, store.generations.current)
+    made = Capabilities(store.secret, lambda: current.agents, store.generations.current, current.settings.simli.id)
     return Access(store.keys.recognise, store.admit, made.agent_of)
 
 

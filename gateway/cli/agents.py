@@ -8,9 +8,9 @@ from textwrap import shorten
 
 from gateway import clients
 from gateway.errors import ConfigurationError, Fault, StoreUnavailable
-from gateway.http.capability import Capabilities, path
+from gateway.http.capability import Capabilities
 from gateway.settings import Settings
-from gateway.store import opened
+from gateway.store import Store, opened
 from gateway.types import Agent
 
 WAIT = 5.0
@@ -55,7 +55,7 @@ def described(agent: Agent, settings: Settings) -> list[str]:
     values = {field.name: getattr(agent, field.name) for field in fields(agent)}
     values["file"] = settings.prompts / f"{agent.name}.md"
     values["route"] = agent.route or settings.default_route
-    values["url"] = f"{_origin(settings)}/k/…/agents/{agent.name}/chat/completions   (--url shows all of it)"
+    values["url"] = f"{_origin(settings)}/k/…/agents/{agent.name}/v1/chat/completions   (--url shows all of it)"
     width = max(map(len, values))
     return [f"{name:<{width}}  {_said(value)}" for name, value in values.items() if _said(value)]
 
@@ -78,8 +78,7 @@ async def _url(settings: Settings, name: str) -> str:
         # The generation has to be the one of now: a store that is only late would show a URL that opens nothing.
         if not await store.reached(WAIT):
             raise StoreUnavailable("The store cannot be reached, so nobody knows whether the URL was renewed.")
-        known = Capabilities(store.secret, lambda: (name,), store.generations.current)
-        return _origin(settings) + path(known.of(name), name)
+        return _origin(settings) + _known(settings, store, name).path_of(name)
 
 
 async def _rotated(settings: Settings, name: str) -> str:
@@ -87,8 +86,11 @@ async def _rotated(settings: Settings, name: str) -> str:
         if not await store.reached(WAIT):
             raise StoreUnavailable("The store cannot be reached, so nothing was renewed.")
         await store.generations.rotate(name)
-        known = Capabilities(store.secret, lambda: (name,), store.generations.current)
-        return _origin(settings) + path(known.of(name), name)
+        return _origin(settings) + _known(settings, store, name).path_of(name)
+
+
+def _known(settings: Settings, store: Store, name: str) -> Capabilities:
+    return Capabilities(store.secret, lambda: (name,), store.generations.current, settings.simli.id)
 
 
 def _origin(settings: Settings) -> str:

@@ -37,6 +37,16 @@ GatewayError                  500 server_error            internal_error
 │   ├── UpstreamProtocolError 502                         upstream_protocol_error: it cannot be read
 │   ├── UpstreamEmpty         502                         empty_answer: it finished and said nothing
 │   └── UpstreamLimited       429 rate_limit_error        rate_limit_exceeded; with Retry-After
+├── SimliError                502 simli_error             simli_error; what Simli said in `x_gateway.simli`
+│   ├── SimliUnavailable      502                         simli_unavailable: not reached, or 5xx
+│   ├── SimliTimeout          504                         simli_timeout
+│   ├── SimliOverloaded       503                         simli_overloaded: it says so, with whatever status
+│   ├── SimliLimited          429 rate_limit_error        simli_limited; with Retry-After
+│   ├── SimliAuthFailed       502                         simli_auth_failed: it refuses our key
+│   ├── SimliBilling          402                         simli_billing
+│   ├── SimliRejected         422                         simli_rejected: a value that it does not take
+│   ├── SimliNotFound         404                         simli_not_found
+│   └── SimliProtocolError    502                         simli_protocol_error: it cannot be read
 ├── KnowledgeError            500                         ingesting or opening a collection failed
 └── ConfigurationError        --                          settings and agent files: every fault at once
 
@@ -75,6 +85,18 @@ from gateway.errors.root import (
     NotWritable,
     Overloaded,
     StoreUnavailable,
+)
+from gateway.errors.simli import (
+    SimliAuthFailed,
+    SimliBilling,
+    SimliError,
+    SimliLimited,
+    SimliNotFound,
+    SimliOverloaded,
+    SimliProtocolError,
+    SimliRejected,
+    SimliTimeout,
+    SimliUnavailable,
 )
 from gateway.errors.upstream import (
     UpstreamAuthFailed,
@@ -116,6 +138,16 @@ __all__ = [
     "RateLimited",
     "RequestError",
     "RequestTimeout",
+    "SimliAuthFailed",
+    "SimliBilling",
+    "SimliError",
+    "SimliLimited",
+    "SimliNotFound",
+    "SimliOverloaded",
+    "SimliProtocolError",
+    "SimliRejected",
+    "SimliTimeout",
+    "SimliUnavailable",
     "StoreUnavailable",
     "TooLarge",
     "UnsupportedMediaType",

@@ -30,7 +30,7 @@ class ConfigurationError(GatewayError):
 
     code = "configuration_error"
     exit_code: ClassVar[int] = 78
-    """EX_CONFIG of sysexits.h."""
+    """EX_CONFIG."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(sorted(faults))

@@ -17,11 +17,13 @@ SHORTEST = 6
 _FORMS = re.compile(
     r"\b(?:sk|gw)[-_][A-Za-z0-9_-]{8,}"
     r"|\bBearer\s+[A-Za-z0-9._~+/=-]{16,}"
-    r"|(?<=/k/)[A-Za-z0-9_-]{16,}"
+    r"|(?<=/k/)[A-Za-z0-9_.-]{16,}"
+    r"|(?<=session_token=)[^\s&\"']{8,}|\bgAAAA[A-Za-z0-9_=-]{20,}"
+    r"|(?<=llmAPIKey\": \")[^\"]+|(?<=ttsAPIKey\": \")[^\"]+"
     r"|(?<=://)[^\s/@:\"']*:[^\s/@\"']+(?=@)"
 )
-"""A provider's key, one of ours, a header's, a capability in a path, a password in a URL."""
-_MARKS = ("sk-", "sk_", "gw-", "gw_", "Bearer", "/k/", "@")
+"""A provider's key, one of ours, a header's, a capability in a path, a token or key of Simli's, a password in a URL."""
+_MARKS = ("sk-", "sk_", "gw-", "gw_", "Bearer", "/k/", "@", "session_token", "gAAAA", "APIKey")
 """One of them stands in every text that has one of the forms: most log lines have none, and cost a few searches."""
 
 

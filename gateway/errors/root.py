@@ -1,7 +1,7 @@
 """The root of the tree, and what goes wrong in the gateway itself."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 
 class GatewayError(Exception):
@@ -10,6 +10,8 @@ class GatewayError(Exception):
     status: int = 500
     type: str = "server_error"
     code: str = "internal_error"
+    exit_code: ClassVar[int] = 1
+    """Of a command that this ends: sysexits.h's, where one fits."""
 
     def __init__(
         self,

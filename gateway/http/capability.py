@@ -2,6 +2,9 @@
 
 HMAC-SHA256 of an agent's name and generation under the gateway's secret: computed whenever it is needed and kept
 nowhere, so that it survives the loss of every store; renewed by the agent's next generation.
+
+In a path the gateway's id stands in front of it, `{id}.{capability}`: it is no secret, and says of an agent at Simli
+whose it is. Without the id it opens the same.
 """
 
 import hashlib
@@ -12,6 +15,7 @@ from collections.abc import Callable, Collection
 BYTES = 24
 """192 bits of the HMAC: 32 characters of base64url without padding, past any guessing."""
 PREFIX = "/k/"
+ID_CHARACTERS = 16
 
 
 def capability(secret: str, agent: str, generation: int) -> str:
@@ -20,16 +24,24 @@ def capability(secret: str, agent: str, generation: int) -> str:
     return urlsafe_b64encode(hmac.digest(secret.encode(), message, "sha256")[:BYTES]).decode()
 
 
-def path(capability: str, agent: str) -> str:
-    """The path that a caller is given."""
-    return f"{PREFIX}{capability}/agents/{agent}/chat/completions"
+def gateway_id(secret: str, pinned: str = "") -> str:
+    """Which gateway's agents are ours: `[simli] id` where it is set, else 64 bits made of the secret, in hex."""
+    return pinned or hmac.digest(secret.encode(), b"gateway id", "sha256").hex()[:ID_CHARACTERS]
+
+
+def path(id_: str, capability: str, agent: str) -> str:
+    """The path that a caller is given, of a gateway's id and an agent's capability."""
+    return f"{PREFIX}{id_}.{capability}/agents/{agent}/v1/chat/completions"
 
 
 class Capabilities:
     """The capabilities of all agents, found by digest: how long a look-up takes says nothing of what would be right."""
 
-    def __init__(self, secret: str, agents: Callable[[], Collection[str]], generation: Callable[[str], int]) -> None:
+    def __init__(
+        self, secret: str, agents: Callable[[], Collection[str]], generation: Callable[[str], int], pinned: str = ""
+    ) -> None:
         self.secret = secret
+        self.id = gateway_id(secret, pinned)
         self.agents = agents
         self.generation = generation
         """Of an agent: local, nothing is awaited."""
@@ -40,9 +52,13 @@ class Capabilities:
         """The capability that opens this agent now."""
         return capability(self.secret, agent, self.generation(agent))
 
+    def path_of(self, agent: str) -> str:
+        """The path that opens this agent now."""
+        return path(self.id, self.of(agent), agent)
+
     def agent_of(self, presented: str) -> str | None:
         """The agent that a capability opens; None for a wrong one, a renewed one, or that of an agent that is gone."""
-        digest = _digest(presented)
+        digest = _digest(presented.removeprefix(f"{self.id}."))
         if not self._current(self._found.get(digest)):
             self._make()
         name, _ = self._found.get(digest, (None, 0))

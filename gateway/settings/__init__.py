@@ -1,8 +1,11 @@
 """Frozen values, and `read`, which makes them from a TOML text and the environment."""
 
-from gateway.settings.secrets import loopback, withheld
+from gateway.settings.secrets import withheld
 from gateway.settings.sources import OPENAI_URL, Read, load, read
 from gateway.settings.values import (
+    SANDBOX_KEY,
+    SANDBOX_URL,
+    SIMLI_URL,
     Admin,
     Auth,
     Breaker,
@@ -13,12 +16,17 @@ from gateway.settings.values import (
     Route,
     Server,
     Settings,
+    Simli,
     Store,
     Target,
+    loopback,
 )
 
 __all__ = [
     "OPENAI_URL",
+    "SANDBOX_KEY",
+    "SANDBOX_URL",
+    "SIMLI_URL",
     "Admin",
     "Auth",
     "Breaker",
@@ -30,6 +38,7 @@ __all__ = [
     "Route",
     "Server",
     "Settings",
+    "Simli",
     "Store",
     "Target",
     "load",

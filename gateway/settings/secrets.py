@@ -8,15 +8,20 @@ from urllib.parse import unquote, urlsplit
 
 from gateway.errors import Fault
 from gateway.settings.build import Builder
-from gateway.settings.values import Settings
+from gateway.settings.values import SANDBOX_KEY, SANDBOX_URL, SIMLI_URL, Settings, loopback
 
 LEAST = {"GATEWAY_ADMIN_KEY": 16, "GATEWAY_SECRET": 32}
 """Characters: 16 of a random key are past guessing over a network; the secret signs what strangers may try offline."""
 
 
+_OTHERS = ("GATEWAY_PUBLIC_URL", "REDIS_URL", "SIMLI_URL", "SIMLI_API_KEY")
+_SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$")
+"""Names of variables whose values are never shown, ours or not."""
+
+
 def read(settings: Settings, environ: Mapping[str, str], builder: Builder) -> Settings:
-    """GATEWAY_ADMIN_KEY, GATEWAY_SECRET, GATEWAY_PUBLIC_URL and REDIS_URL. An empty variable is an unset one."""
-    found = {name: environ.get(name, "").strip() for name in (*LEAST, "GATEWAY_PUBLIC_URL", "REDIS_URL")}
+    """Keys, secrets and the URLs that may hold one or are a deployment's own. An empty variable is an unset one."""
+    found = {name: environ.get(name, "").strip() for name in (*LEAST, *_OTHERS)}
     for name, least in LEAST.items():
         if found[name] and not re.fullmatch(rf"[\x21-\x7e]{{{least},512}}", found[name]):
             problem = f"must be {least} to 512 printable ASCII characters without blanks, chosen at random"
@@ -28,8 +33,18 @@ def read(settings: Settings, environ: Mapping[str, str], builder: Builder) -> Se
     if redis and not (_is_url(redis, "redis", "rediss") or redis.startswith("unix:///")):
         problem = "must be a URL such as redis://127.0.0.1:6379/0 (redis, rediss or unix)"  # never shows the URL
         builder.faults.append(Fault("REDIS_URL", 0, "", problem))
+    simli, key = found["SIMLI_URL"], found["SIMLI_API_KEY"]
+    if simli and not _is_url(simli, "http", "https"):
+        builder.faults.append(Fault("SIMLI_URL", 0, "", f"must be a URL such as {SIMLI_URL}"))
+    if key and not re.fullmatch(r"[\x21-\x7e]{1,512}", key):
+        builder.faults.append(Fault("SIMLI_API_KEY", 0, "", "must be printable ASCII characters without blanks"))
+    if simli and not key and not loopback(urlsplit(simli).hostname or ""):
+        builder.faults.append(Fault("SIMLI_API_KEY", 0, "", "is not set, and SIMLI_URL is not on this machine"))
     return replace(
         settings,
+        simli_url=(simli or (SIMLI_URL if key else SANDBOX_URL)).rstrip("/"),
+        simli_key=key or SANDBOX_KEY,
+        environ=dict(environ),
         admin_key=found["GATEWAY_ADMIN_KEY"],
         secret=found["GATEWAY_SECRET"],
         public_url=public.rstrip("/"),
@@ -40,6 +55,8 @@ def read(settings: Settings, environ: Mapping[str, str], builder: Builder) -> Se
 def withheld(settings: Settings) -> list[str]:
     """Every key, secret and password in the settings: what must never be shown."""
     found = [settings.admin_key, settings.secret]
+    found += [settings.simli_key] if settings.simli_key != SANDBOX_KEY else []
+    found += [value.strip() for name, value in settings.environ.items() if _SECRET.search(name)]
     found += [target.key for route in settings.routes.values() for target in route.targets]
     if settings.redis_url:
         found.append(unquote(urlsplit(settings.redis_url).password or ""))
@@ -86,16 +103,6 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def loopback(host: str) -> bool:
-    """Whether only this machine reaches the address."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _is_url(text: str, *schemes: str) -> bool:

@@ -35,6 +35,7 @@ from gateway.settings.values import (
     Route,
     Server,
     Settings,
+    Simli,
     Store,
     Target,
 )
@@ -91,6 +92,11 @@ RULES = {
     (Admin, "listen"): Rule(pattern=r"|(\[[0-9A-Fa-f:.]+\]|[^\s:]+):[0-9]{1,5}", says="HOST:PORT, or empty"),
     (Store, "timeout"): Rule(above=0, most=10),
     (Store, "prefix"): Rule(pattern=r"[A-Za-z0-9_-]{1,64}", says="1 to 64 letters, digits, hyphens and underscores"),
+    (Simli, "dialect"): Rule(choices=("auto", "current", "legacy")),
+    (Simli, "timeout"): _SECONDS,
+    (Simli, "patience"): Rule(least=0, most=600),
+    (Simli, "sessions"): Rule(least=0, most=100_000),
+    (Simli, "id"): Rule(pattern=r"[a-z0-9]{0,32}", says="letters and digits, 32 at most, or empty"),
     (Log, "format"): Rule(choices=("auto", "json", "text")),
     (Settings, "routes"): Rule(keys=NAME, says=NAME_SAYS),
     (Settings, "prompts"): Rule(pattern=r".+", says="a path"),
@@ -99,6 +105,9 @@ RULES = {
     (Settings, "admin_key"): Rule(withheld="a key does not belong in a file: put it into GATEWAY_ADMIN_KEY"),
     (Settings, "secret"): Rule(withheld="a secret does not belong in a file: put it into GATEWAY_SECRET"),
     (Settings, "public_url"): Rule(withheld="is set by the environment: GATEWAY_PUBLIC_URL"),
+    (Settings, "simli_url"): Rule(withheld="is set by the environment: SIMLI_URL"),
+    (Settings, "simli_key"): Rule(withheld="a key does not belong in a file: put it into SIMLI_API_KEY"),
+    (Settings, "environ"): Rule(withheld="is the environment itself"),
 }
 
 

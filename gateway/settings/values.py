@@ -4,11 +4,28 @@
 Durations are seconds, sizes bytes, unless a name says otherwise.
 """
 
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from gateway.types import OnFailure, Strategy
+
+SIMLI_URL = "https://api.simli.ai"
+SANDBOX_URL = "http://127.0.0.1:8765"
+SANDBOX_KEY = "sandbox0sandbox0sandbox0"
+"""In the form of Simli's keys. It opens nothing but a sandbox."""
+
+
+def loopback(host: str) -> bool:
+    """Whether only this machine reaches the address."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +163,22 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
+class Simli:
+    """`[simli]`: how Simli is spoken to. SIMLI_URL and SIMLI_API_KEY say to whom."""
+
+    dialect: str = "auto"
+    """`current` (`/auto/…`, `/compose/…`), `legacy` (`/startE2ESession`, …), or `auto`: whichever it serves."""
+    timeout: float = 10.0
+    """For one answer."""
+    patience: float = 30.0
+    """How long an overloaded or limiting Simli is asked again, all tries together; 0: not at all."""
+    sessions: int = 0
+    """At once, over all processes. 0: as many as Simli allows."""
+    id: str = ""
+    """Which agents at Simli are ours: a part of their `llm_endpoint`. Empty: made of the secret."""
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """`[log]`: one line a turn, sizes and ids only."""
 
@@ -165,6 +198,7 @@ class Settings:
     auth: Auth = Auth()
     admin: Admin = Admin()
     store: Store = Store()
+    simli: Simli = Simli()
     breaker: Breaker = Breaker()
     routes: Mapping[str, Route] = field(default_factory=dict)
     default_route: str = ""
@@ -183,3 +217,14 @@ class Settings:
     """GATEWAY_SECRET: capabilities are made with it; empty: the one that lies under `var`, made at the first start."""
     public_url: str = ""
     """GATEWAY_PUBLIC_URL: where callers reach the gateway; empty: where it listens."""
+    simli_url: str = SANDBOX_URL
+    """SIMLI_URL; without it Simli's own where SIMLI_API_KEY is set, else the sandbox on this machine."""
+    simli_key: str = field(default=SANDBOX_KEY, repr=False)
+    """SIMLI_API_KEY; without it the one that the sandbox takes."""
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    """The whole environment, for the names that agent files give: `tts_key_env`."""
+
+    @property
+    def simli_is_local(self) -> bool:
+        """Whether SIMLI_URL is on this machine: a sandbox, which may be given any public URL."""
+        return loopback(urlsplit(self.simli_url).hostname or "")

@@ -80,8 +80,12 @@ class Keys:
         agent: str = "",
         rate: Rate = UNLIMITED,
         expires: float | None = None,
+        session: Callable[[str], str] | None = None,
     ) -> Created:
-        """Make a key; `expires` in seconds since the epoch. Raises InvalidValue, StoreUnavailable."""
+        """Make a key; `expires` in seconds since the epoch. Raises InvalidValue, StoreUnavailable.
+
+        `session` names the session that it is for, from the key's id.
+        """
         if len(name) > 100 or not name.isprintable():
             raise InvalidValue("A key's name is one line of 100 characters at most.", param="name")
         if agent and (not re.fullmatch(NAME, agent) or len(agent) > 100):
@@ -94,6 +98,8 @@ class Keys:
             id_ = _drawn(_SMALL, 12)
             text = f"gw_{id_}_{_drawn(_LETTERS, 43)}"
             key = Key(id_, _digest(text), scope, name, agent, rate, created=self._clock(), expires=expires)
+            if session is not None:
+                key = replace(key, session=session(id_))
             if await self._register.add(key):
                 return Created(key, text)
 

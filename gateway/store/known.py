@@ -51,6 +51,7 @@ def _sound(fields: Mapping[str, Any]) -> bool:
     counts = (fields["rate"]["requests"], fields["rate"]["streams"])
     return (
         all(isinstance(fields[name], str) for name in ("id", "digest", "scope", "name", "agent"))
+        and isinstance(fields.get("session", ""), str)
         and ID.fullmatch(fields["id"]) is not None
         and _DIGEST.fullmatch(fields["digest"]) is not None
         and fields["scope"] in ("chat", "admin")

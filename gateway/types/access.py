@@ -34,6 +34,8 @@ class Key:
     """Seconds since the epoch, like the next two."""
     expires: float | None = None
     revoked: float | None = None
+    session: str = ""
+    """The session that it was made for; empty: it is a person's or a program's."""
 
 
 Recognise: TypeAlias = Callable[[str], Key | None]

@@ -308,7 +308,7 @@ async def test_n08_a_capability_that_opens_nothing_is_a_404_of_one_body(
     assert {answer.status_code for answer in answers} == {404}
     assert len({without_id(answer) for answer in answers}) == 1
     assert answers[0].json()["error"]["code"] == "not_found"
-    assert (await http.post(path(fresh, "nora"), json=ASK)).status_code == 200
+    assert (await http.post(path(keyring.capabilities.id, fresh, "nora"), json=ASK)).status_code == 200
     assert not any(text in caplog.text for text in (old, fresh, deleted))
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from gateway.http.capability import Capabilities, capability, path
+from gateway.http.capability import Capabilities, capability, gateway_id, path
 
 SECRET = "s" * 32
 
@@ -15,7 +15,17 @@ def test_a_capability_is_a_function_of_secret_agent_and_generation() -> None:
         len({first, capability("t" * 32, "nora", 0), capability(SECRET, "ann", 0), capability(SECRET, "nora", 1)}) == 4
     )
     assert re.fullmatch(r"[A-Za-z0-9_-]{32}", first)
-    assert path(first, "nora") == f"/k/{first}/agents/nora/chat/completions"
+    assert path("abc", first, "nora") == f"/k/abc.{first}/agents/nora/v1/chat/completions"
+
+
+def test_a_path_says_whose_it_is_and_opens_with_and_without_it() -> None:
+    """The gateway's id, made of the secret or pinned, stands in front; somebody else's id opens nothing."""
+    known = Capabilities(SECRET, lambda: ["nora"], lambda _: 0)
+    assert known.id == gateway_id(SECRET) != gateway_id("t" * 32)
+    assert Capabilities(SECRET, list, lambda _: 0, "mine").id == "mine"
+    nora = known.of("nora")
+    assert known.path_of("nora") == path(known.id, nora, "nora")
+    assert [known.agent_of(each) for each in (f"{known.id}.{nora}", nora, f"other.{nora}")] == ["nora", "nora", None]
 
 
 def test_names_and_numbers_do_not_run_into_each_other() -> None:

@@ -1,0 +1,1 @@
+"""Agents wanted against agents at Simli; sessions; transcripts."""

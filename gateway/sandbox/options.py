@@ -1,0 +1,17 @@
+"""What a sandbox is started with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Of one sandbox."""
+
+    key: str
+    """The API key that it takes."""
+    host: str = "127.0.0.1"
+    port: int = 8765
+    """0: a free one."""
+    directory: Path | None = None
+    """Where faces and videos are kept; None: a temporary folder."""

@@ -1,0 +1,1 @@
+"""Simli over httpx: both dialects of its API, wire values, errors."""
