@@ -124,7 +124,11 @@ def test_an_operation_is_described_as_it_is(operation: Any, document: Any) -> No
     assert answer == {"$ref": f"#/components/schemas/{operation.gives.__name__}"}
     for error in operation.errors:
         assert f"`{error.code}`" in one["responses"][str(error.status)]["description"]
-    if "requestBody" in one:
+    if operation.uploads:
+        assert set(one["requestBody"]["content"]) == set(operation.uploads)
+        assert {each["name"] for each in one["parameters"]} == set(operation.takes.__dataclass_fields__)
+        assert operation.takes.__name__ not in document["components"]["schemas"]
+    elif "requestBody" in one:
         body = one["requestBody"]["content"]["application/json"]["schema"]
         assert body == {"$ref": f"#/components/schemas/{operation.takes.__name__}"}
     schema = document["components"]["schemas"][operation.gives.__name__]
