@@ -194,6 +194,10 @@ class TextVideo:
     """Simli's id; empty: the agent's."""
     provider: VideoProvider | Literal[""] = ""
     """Empty: the agent's own."""
+    voice: str = ""
+    """The provider's id of a voice; empty: the agent's, where it is of this provider, else Simli's default."""
+    tts_key_env: str = ""
+    """The environment variable with the provider's key; empty: the agent's, where its voice is of this provider."""
 
 
 class FacesDesk(NamedTuple):
