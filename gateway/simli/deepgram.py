@@ -9,8 +9,8 @@ SOURCE = "https://developers.deepgram.com/docs/models-languages-overview"
 _LISTED = """
     af ar ar-AE ar-DZ ar-EG ar-IQ ar-IR ar-JO ar-KW ar-LB ar-MA ar-PS ar-QA ar-SA ar-SD ar-SY ar-TD ar-TN be bg bn bs ca
     cs da da-DK de de-CH el en en-AU en-GB en-IN en-NZ en-US es es-419 et fa fi fr fr-CA gu gu-IN he hi hr hu hy id it
-    ja ka kn ko ko-KR lt lv mk mr ms multi ne nl nl-BE no pa pa-IN pl pt pt-BR pt-PT ro ru sk sl sr sv sv-SE ta te th th-TH
-    tl tr uk ur vi zh zh-CN zh-HK zh-Hans zh-Hant zh-TW
+    ja ka kn ko ko-KR lt lv mk mr ms multi ne nl nl-BE no pa pa-IN pl pt pt-BR pt-PT ro ru sk sl sr sv sv-SE ta te th
+    th-TH tl tr uk ur vi zh zh-CN zh-HK zh-Hans zh-Hant zh-TW
 """
 CODES = frozenset(_LISTED.split())
 _CANONICAL = {code.lower(): code for code in CODES}
