@@ -67,7 +67,7 @@ async def _served(server: uvicorn.Server, listener: socket.socket, options: Opti
         await asyncio.wait({serving}, timeout=POLL)
     if server.started:
         for one in (signal.SIGINT, signal.SIGTERM):  # uvicorn's own would raise them again, after its end
-            loop.add_signal_handler(one, setattr, server, "should_exit", True)  # noqa: FBT003
+            loop.add_signal_handler(one, setattr, server, "should_exit", True)
         host = f"[{options.host}]" if ":" in options.host else options.host
         print(f"sandbox on http://{host}:{options.port}", flush=True)
     await serving

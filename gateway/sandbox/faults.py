@@ -1,8 +1,7 @@
 """Faults as data: what is answered instead of, or after, what was asked for."""
 
-import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from itertools import count
@@ -17,6 +16,18 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
     "failing": {"status": 500, "body": {"detail": "Internal Server Error"}},
     "garbage": {"status": 200, "body": "<html><body>502 Bad Gateway", "headers": {"content-type": "text/html"}},
     "hang": {"hangs": True},
+}
+
+CHECKS: Mapping[str, Callable[[Any], bool]] = {
+    "operation": lambda value: isinstance(value, str),
+    "kind": lambda value: isinstance(value, str),
+    "status": lambda value: isinstance(value, int) and 200 <= value <= 599,
+    "body": lambda _: True,
+    "headers": lambda value: isinstance(value, dict),
+    "delay": lambda value: isinstance(value, int | float) and 0 <= value <= 3600,
+    "count": lambda value: isinstance(value, int) and value > 0,
+    "after": lambda value: isinstance(value, bool),
+    "hangs": lambda value: isinstance(value, bool),
 }
 
 
@@ -65,20 +76,9 @@ class Faults:
         if kind and kind not in KINDS:
             raise ValueError(f"kind: one of {', '.join(KINDS)}")
         merged = {**KINDS.get(kind, {}), **{name: value for name, value in wanted.items() if value is not None}}
-        checks = {
-            "operation": lambda value: isinstance(value, str) and value,
-            "kind": lambda value: isinstance(value, str),
-            "status": lambda value: isinstance(value, int) and 100 <= value <= 599,
-            "body": lambda _: True,
-            "headers": lambda value: isinstance(value, dict),
-            "delay": lambda value: isinstance(value, int | float) and 0 <= value <= 3600,
-            "count": lambda value: isinstance(value, int) and value > 0,
-            "after": lambda value: isinstance(value, bool),
-            "hangs": lambda value: isinstance(value, bool),
-        }
         for name, value in merged.items():
-            if name not in checks or not checks[name](value):
-                raise ValueError(f"{name}: {'cannot be ' + repr(value) if name in checks else 'is no part of a fault'}")
+            if name not in CHECKS or not CHECKS[name](value):
+                raise ValueError(f"{name}: {'cannot be ' + repr(value) if name in CHECKS else 'is no part of a fault'}")
         if not merged.get("operation"):
             raise ValueError("operation: is needed, such as agents.create, auto.* or POST /agent")
         fault = Fault(next(self._ids), **merged)
@@ -104,11 +104,17 @@ def _fits(pattern: str, operation: str, asked: str) -> bool:
     return fnmatchcase(asked, pattern) if " " in pattern else fnmatchcase(operation, pattern)
 
 
+async def disconnected(receive: Receive) -> None:
+    """Return when the client has hung up."""
+    message = await receive()
+    if message["type"] != "http.disconnect":
+        await disconnected(receive)
+
+
 async def answer(fault: Fault, receive: Receive, send: Send) -> None:
     """Answer as the fault says."""
     if fault.hangs:
-        while (await receive())["type"] != "http.disconnect":
-            await asyncio.sleep(0)
+        await disconnected(receive)
         return
     text = fault.body if isinstance(fault.body, str) else json.dumps(fault.body)
     headers = {

@@ -44,7 +44,7 @@ class Session:
     reason: str = ""
     """Why it ended: `left`, `IDLE`, `MAX`, `closed`."""
     llm: str = ""
-    """Which configuration the conversation uses: `llmConfig(User)`, `customLLMConfig`, `llm_endpoint`, `Simli's own`."""
+    """Which configuration its conversation uses: `llmConfig(User)`, `customLLMConfig`, `llm_endpoint`, Simli's own."""
     model: str = ""
     said: list[Line] = field(default_factory=list)
 

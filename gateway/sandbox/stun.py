@@ -9,6 +9,7 @@ import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
+from typing import cast
 
 COOKIE = 0x2112A442
 REQUEST, SUCCESS, XOR_MAPPED_ADDRESS = 0x0001, 0x0101, 0x0020
@@ -34,9 +35,9 @@ def answer(data: bytes, host: str, port: int) -> bytes | None:
 class Responder(asyncio.DatagramProtocol):
     """Answers what arrives."""
 
-    def connection_made(self, transport: asyncio.DatagramTransport) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is open."""
-        self._transport = transport
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         """A datagram: answered where it is a Binding Request."""

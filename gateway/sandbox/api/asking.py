@@ -4,6 +4,7 @@ Unknown fields are ignored, as Simli does, and noted in the call, where a person
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -35,22 +36,28 @@ def text(value: Any) -> str:
 
 def integer(value: Any) -> int:
     """An integer; a string of digits is one, too."""
-    try:
-        if isinstance(value, bool | None | list | dict) or int(value) != float(value):
-            raise ValueError
-        return int(value)
-    except (ValueError, OverflowError):
-        raise Unfit("int_parsing", "Input should be a valid integer") from None
+    found = _finite(value)
+    if found is None or found != int(found):
+        raise Unfit("int_parsing", "Input should be a valid integer")
+    return int(found)
 
 
 def number(value: Any) -> float:
     """A number."""
+    found = _finite(value)
+    if found is None:
+        raise Unfit("float_parsing", "Input should be a valid number")
+    return found
+
+
+def _finite(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
     try:
-        if isinstance(value, bool | None | list | dict):
-            raise ValueError
-        return float(value)
-    except ValueError:
-        raise Unfit("float_parsing", "Input should be a valid number") from None
+        found = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None
 
 
 def boolean(value: Any) -> bool:
@@ -130,12 +137,12 @@ def _object(value: Any, fields: Sequence[Field], loc: Loc) -> Asked:
 def _value(value: Any, field: Field, loc: Loc, faults: list[dict[str, Any]]) -> Any:
     try:
         read = field.read(value)
-        if field.choices and read not in field.choices:
-            words = ", ".join(f"'{one}'" for one in field.choices[:-1])
-            raise Unfit("enum", f"Input should be {words} or '{field.choices[-1]}'")
     except Unfit as unfit:
         faults.append(refusals.fault(loc, str(unfit), unfit.kind))
         return field.default
+    if field.choices and read not in field.choices:
+        words = ", ".join(f"'{one}'" for one in field.choices[:-1])
+        faults.append(refusals.fault(loc, f"Input should be {words} or '{field.choices[-1]}'", "enum"))
     return read
 
 

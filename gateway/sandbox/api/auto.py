@@ -61,6 +61,14 @@ CURRENT = (
     Field("model", default="artalk", choices=("fasttalk", "artalk")),
 )
 
+BY_AGENT = (
+    "/session/{agent}/{token:path}",
+    "/session/{agent}",
+    "/auto/start/{agent}/{token:path}",
+    "/auto/start/{agent}",
+)
+"""GETs that start a session; the documents disagree, so POST is taken, too."""
+
 
 def routes(accounts: Accounts, talks: Talks) -> list[BaseRoute]:
     """Every path of Simli Auto but the agents'."""
@@ -98,16 +106,12 @@ def routes(accounts: Accounts, talks: Talks) -> list[BaseRoute]:
         keys.header(accounts, request, keys.CURRENT)
         return _transcript(accounts, request.path_params["session"])
 
-    started = {"endpoint": start_agent, "methods": ["GET", "POST"], "name": "auto.start_agent"}
     return [
         Route("/createE2ESessionToken", token, methods=["POST"], name="auto.token"),
         Route("/auto/token", token, methods=["POST"], name="auto.token"),
         Route("/startE2ESession", start_legacy, methods=["POST"], name="auto.start"),
         Route("/auto/start/configurable", start_current, methods=["POST"], name="auto.start"),
-        Route("/session/{agent}/{token:path}", **started),
-        Route("/session/{agent}", **started),
-        Route("/auto/start/{agent}/{token:path}", **started),
-        Route("/auto/start/{agent}", **started),
+        *(Route(path, start_agent, methods=["GET", "POST"], name="auto.start_agent") for path in BY_AGENT),
         Route("/getE2ETranscript/{session}", transcript_legacy, methods=["GET"], name="auto.transcript"),
         Route("/auto/transcript/{session}", transcript_current, methods=["GET"], name="auto.transcript"),
     ]

@@ -13,7 +13,7 @@ OWN = "Simli's own"
 
 def of_session(asked: Mapping[str, Any], *, customs_used: bool) -> Brain:
     """`llmConfig` with provider User first, then `customLLMConfig`, unless that is ignored."""
-    told = {"prompt": asked["systemPrompt"] or "", "first_message": asked["firstMessage"] or ""}
+    told: dict[str, Any] = {"prompt": asked["systemPrompt"] or "", "first_message": asked["firstMessage"] or ""}
     llm, custom = asked["llmConfig"], asked["customLLMConfig"]
     over = ("customLLMConfig",) if custom is not None else ()
     if llm is not None and llm["provider"] == "User":
@@ -29,7 +29,7 @@ def of_session(asked: Mapping[str, Any], *, customs_used: bool) -> Brain:
 
 def of_agent(agent: Mapping[str, Any], key: str) -> Brain:
     """`llm_endpoint`, a whole address, with the token's key: an agent has none of its own."""
-    told = {"prompt": agent["prompt"], "first_message": agent["first_message"]}
+    told: dict[str, Any] = {"prompt": agent["prompt"], "first_message": agent["first_message"]}
     if not agent["llm_endpoint"]:
         return Brain(OWN, model=agent["llm_model"] or "gpt-4o-mini", **told)
     base, doubled = based(agent["llm_endpoint"])

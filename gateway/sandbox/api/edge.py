@@ -22,7 +22,7 @@ from gateway.sandbox.calls import Call
 logger = logging.getLogger("gateway.sandbox")
 
 OWN = ("/sandbox", "/room", "/favicon.ico")
-"""The sandbox's own paths: they are no calls of Simli's, and no page of another origin has business there but for rooms."""
+"""The sandbox's own paths: they are no calls of Simli's. Pages of other origins have business in rooms alone."""
 CURRENT = ("/auto", "/compose", "/static", "/faces", "/integrations", "/assets", "/history", "/ratelimiter")
 """First segments of today's paths; all others are the seed's, agents and `/ping` both."""
 BOTH = ("/agent", "/agents", "/ping")
@@ -100,7 +100,7 @@ async def _noted(app: Starlette, accounts: Accounts, scope: Scope, receive: Rece
             await JSONResponse({"detail": "Not Found"}, 404)(scope, receive, answered)
         else:
             await _faulty(app, accounts, scope, receive, answered)
-    except Exception:  # noqa: BLE001 a bug of ours: answered as Simli answers its own
+    except Exception:  # a bug of ours is answered as Simli answers its own
         logger.exception("%s %s", call.method, call.operation)
         if call.status is None and scope["type"] == "http":
             await JSONResponse({"detail": "Internal Server Error"}, 500)(scope, receive, answered)

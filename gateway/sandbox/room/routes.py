@@ -22,20 +22,15 @@ def routes(talks: Talks) -> list[BaseRoute]:
     """What can be done in a room."""
 
     async def say(request: Request) -> Response:
-        """A typed turn. JSON of what was said, or, where it is accepted, the same as server-sent events, as it comes."""
+        """A typed turn: JSON of what was said or, where that is accepted, server-sent events as it is being said."""
         talk = running(talks, request)
-        asked = against(await document(request), SAY)
-        if asked.faults:
-            raise refusals.invalid(asked.faults)
-        text = asked.values["text"].strip()
-        if not text or len(text) > LONGEST:
-            raise refusals.detail(422, f"text: 1 to {LONGEST} characters")
-        turn = talk.say(text)
+        asked = await _said(request)
+        turn = talk.say(asked["text"])
         if "text/event-stream" in request.headers.get("accept", ""):
             return StreamingResponse(_events(turn), media_type="text/event-stream")
         async for _ in turn.follow():
             pass
-        if asked.values["until"] == "spoken":
+        if asked["until"] == "spoken":
             await turn.heard()
         return JSONResponse(turn.shown())
 
@@ -70,6 +65,16 @@ def running(talks: Talks, request: Request) -> Conversation:
     if talk.over.is_set():
         raise refusals.detail(410, f"The session is over ({talk.session.reason})")
     return talk
+
+
+async def _said(request: Request) -> dict[str, str]:
+    asked = against(await document(request), SAY)
+    if asked.faults:
+        raise refusals.invalid(asked.faults)
+    text = asked.values["text"].strip()
+    if not text or len(text) > LONGEST:
+        raise refusals.detail(422, f"text: 1 to {LONGEST} characters")
+    return {**asked.values, "text": text}
 
 
 async def _events(turn: Turn) -> AsyncIterator[str]:

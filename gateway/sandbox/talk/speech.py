@@ -7,7 +7,7 @@ from typing import Protocol
 
 RATE = 32_000
 """Bytes of a second: PCM16, 16 kHz, mono."""
-_SENTENCE = re.compile(r".*?[.!?…:;。！？](?=\s|$)\s*|.*?\n+", re.DOTALL)
+_SENTENCE = re.compile(r".*?[.!?\u2026:;\u3002\uff01\uff1f](?=\s|$)\s*|.*?\n+", re.DOTALL)
 """What is long enough to be spoken: Simli's pipeline waits for a sentence's end, too."""
 
 
