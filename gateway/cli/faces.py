@@ -6,6 +6,7 @@ import random
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from textwrap import fill
 
@@ -57,23 +58,19 @@ async def _run(arguments: argparse.Namespace, settings: Settings) -> int:
     image = read(arguments.image) if arguments.verb == "create" else b""
     if image:
         checked_image(image)
-    async with client.opened(settings.simli_url, settings.simli_key, settings.simli) as simli:
-
-        async def opened() -> client.Simli:
-            return simli
-
-        desk = faces_desk(opened, dict, settings.environ)
-        if arguments.verb == "create":
-            return await _create(arguments, image, desk)
-        if arguments.verb == "status":
-            face = await desk.status(arguments.id)
-            print(*said(face), sep="\n")
-            return 1 if face.state == "failed" else 0
-        if arguments.verb == "delete":
-            await desk.delete(arguments.id)
-            print(f"Face {arguments.id} is deleted at Simli.")
-        else:
-            _list(await desk.listed())
+    simli = partial(client.opened, settings.simli_url, settings.simli_key, settings.simli)
+    desk = faces_desk(simli, dict, settings.environ)
+    if arguments.verb == "create":
+        return await _create(arguments, image, desk)
+    if arguments.verb == "status":
+        face = await desk.status(arguments.id)
+        print(*said(face), sep="\n")
+        return 1 if face.state == "failed" else 0
+    if arguments.verb == "delete":
+        await desk.delete(arguments.id)
+        print(f"Face {arguments.id} is deleted at Simli.")
+    else:
+        _list(await desk.listed())
     return 0
 
 

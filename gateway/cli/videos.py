@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -13,7 +14,6 @@ from gateway.orchestration.recordings import BY_ENDING, checked_audio
 from gateway.settings import Settings
 from gateway.simli import client
 from gateway.types.orchestration import AudioFormat, TextVideo, VideoProvider
-from gateway.types.simli import VideoUrls
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -64,29 +64,21 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 async def _run(arguments: argparse.Namespace, settings: Settings) -> int:
     agents = clients.agents(settings) if arguments.verb == "text" and arguments.agent else {}
     audio, kind = heard(arguments.file, arguments.format) if arguments.verb == "audio" else (b"", None)
-    async with client.opened(settings.simli_url, settings.simli_key, settings.simli) as simli:
-
-        async def opened() -> client.Simli:
-            return simli
-
-        desk = faces_desk(opened, lambda: agents, settings.environ)
-        with waiting("Simli makes the video"):
-            urls: VideoUrls
-            if kind is None:
-                wanted = TextVideo(
-                    arguments.text,
-                    arguments.agent,
-                    arguments.face,
-                    arguments.provider,
-                    arguments.voice,
-                    arguments.tts_key_env,
-                )
-                urls = await desk.video_of_text(wanted)
-            else:
-                urls = await desk.video_of_audio(arguments.face, audio, kind)
-            await simli.download(urls.mp4, arguments.output, arguments.within)
+    simli = partial(client.opened, settings.simli_url, settings.simli_key, settings.simli)
+    desk = faces_desk(simli, lambda: agents, settings.environ)
+    with waiting("Simli makes the video"):
+        if kind is None:
+            urls = await desk.video_of_text(_wanted(arguments))
+        else:
+            urls = await desk.video_of_audio(arguments.face, audio, kind)
+        async with simli() as opened:
+            await opened.download(urls.mp4, arguments.output, arguments.within)
     print(arguments.output)
     return 0
+
+
+def _wanted(asked: argparse.Namespace) -> TextVideo:
+    return TextVideo(asked.text, asked.agent, asked.face, asked.provider, asked.voice, asked.tts_key_env)
 
 
 def heard(path: Path, named: AudioFormat | None) -> tuple[bytes, AudioFormat]:

@@ -184,6 +184,8 @@ def _described(operation: Operation) -> Schema:
         made["responses"]["200"]["content"]["text/plain"] = {"schema": {"type": "string"}}
         made["description"] = "With `Accept: text/plain`: text for people."
     made |= _taken(operation)
+    if links := dict(_links(operation)):
+        responses[str(operation.status)]["links"] = links
     for kind in _kinds(operation):
         answer = responses.setdefault(str(kind.status), {"description": "", "content": _ENVELOPE})
         said = f"`{kind.code}`"
@@ -202,6 +204,17 @@ def _taken(operation: Operation) -> Schema:
     if _schema(operation.takes).get("required"):
         body["required"] = True
     return {"requestBody": body}
+
+
+def _links(operation: Operation) -> Iterator[tuple[str, Schema]]:
+    """Where what this one made can be asked for."""
+    parameter, pointer = operation.leads
+    for other in OPERATIONS:
+        if parameter and f"{{{parameter}}}" in other.path:
+            method, escaped = other.method.lower(), other.path.replace("/", "~1")
+            name = re.sub(r"\W+", "_", f"{method}{other.path}").strip("_")
+            at = {parameter: f"$response.body#{pointer}"}
+            yield name, {"operationRef": f"#/paths/{escaped}/{method}", "parameters": at}
 
 
 def _kinds(operation: Operation) -> Iterator[type[GatewayError]]:

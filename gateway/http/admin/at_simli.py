@@ -54,11 +54,11 @@ AT_SIMLI = (
     ),
     Operation(
         "POST", "/admin/sessions", "Start a session, which bills", sessions.SessionLaunched, sessions.started,
-        sessions.SessionAsked, 201, _SESSIONS, within=STARTING,
+        sessions.SessionAsked, 201, _SESSIONS, leads=("session", "/session/id"), within=STARTING,
     ),
     Operation(
         "POST", "/admin/sessions/link", "Let a browser start one", sessions.SessionLaunched, sessions.linked,
-        sessions.LinkAsked, 201, _SESSIONS, within=STARTING,
+        sessions.LinkAsked, 201, _SESSIONS, leads=("session", "/session/id"), within=STARTING,
     ),
     Operation(
         "GET", "/admin/sessions", "Sessions", sessions.SessionsListed, sessions.listed, errors=(StoreUnavailable,)
@@ -74,7 +74,7 @@ AT_SIMLI = (
     ),
     Operation(
         "POST", "/admin/faces", "Make a face of an image", Face, faces.created, faces.FaceAsked, 202,
-        _SIMLI, uploads=IMAGES, within=ASKING,
+        _SIMLI, uploads=IMAGES, leads=("face", "/id"), within=ASKING,
     ),
     Operation(
         "GET", "/admin/faces", "Faces of the account", faces.FacesListed, faces.listed, errors=_SIMLI, within=ASKING

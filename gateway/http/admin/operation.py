@@ -46,6 +46,8 @@ class Operation:
     """Media types of a body that is no JSON: `perform` is given an `Upload`."""
     text: bool = False
     """With `Accept: text/plain` it answers with text for people."""
+    leads: tuple[str, str] = ("", "")
+    """A parameter of other paths, and the JSON pointer in the answer's body to what it may be."""
     within: float = 0.0
     """Seconds after which it is given up, with SimliTimeout; 0: what it calls has limits of its own."""
 

@@ -21,7 +21,17 @@ _KEPT = (StoreUnavailable,)
 _INGEST = (NotFound, Conflict, Draining, NotWritable, DiskFull)
 OPERATIONS = (
     Operation("GET", "/admin/keys", "What is known of the keys", keys.KeysListed, keys.listed, errors=_KEPT),
-    Operation("POST", "/admin/keys", "Make a key", keys.KeyMade, keys.made, keys.KeyAsked, 201, _KEPT),
+    Operation(
+        "POST",
+        "/admin/keys",
+        "Make a key",
+        keys.KeyMade,
+        keys.made,
+        keys.KeyAsked,
+        201,
+        _KEPT,
+        leads=("key", "/key/id"),
+    ),
     Operation("DELETE", "/admin/keys/{key}", "Revoke a key", keys.KeyShown, keys.revoked, errors=(NotFound, *_KEPT)),
     Operation(
         "POST", "/admin/reload", "Serve what files say now", agents.ReloadDone, agents.reloaded, errors=(FilesAtFault,)
@@ -38,7 +48,16 @@ OPERATIONS = (
     ),
     Operation("GET", "/admin/knowledge", "Collections, and jobs", knowledge.KnowledgeShown, knowledge.shown),
     Operation(
-        "POST", "/admin/knowledge/ingest", "Ingest all", IngestJob, knowledge.ingested, Nothing, 202, _INGEST, feed=True
+        "POST",
+        "/admin/knowledge/ingest",
+        "Ingest all",
+        IngestJob,
+        knowledge.ingested,
+        Nothing,
+        202,
+        _INGEST,
+        feed=True,
+        leads=("job", "/id"),
     ),
     Operation(
         "GET", "/admin/knowledge/jobs/{job}", "An ingest", IngestJob, knowledge.job, errors=(NotFound,), feed=True

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from pydantic import Field, with_config
@@ -37,8 +37,8 @@ class LinkAsked:
     """A link with which a browser may start one."""
 
     agent: Name
-    origins: Annotated[list[Origin], Field(min_length=1, max_length=50)]
-    """Of the pages that may: `https://www.example.org`."""
+    origins: Annotated[list[Origin], Field(max_length=50)] = field(default_factory=list)
+    """Of the pages that may: `https://www.example.org`. Empty: those of the agent's file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ FIELDS = {
     "document": {"openapi", "info", "servers", "paths", "components", "security"},
     "path": {"parameters", "servers"} | METHODS,
     "operation": {"summary", "description", "tags", "security", "parameters", "requestBody", "responses"},
-    "response": {"description", "headers", "content"},
+    "response": {"description", "headers", "content", "links"},
 }
 
 
@@ -91,6 +91,18 @@ def test_schemas_are_json_schemas_and_references_lead_somewhere(document: Any) -
         assert re.fullmatch(r"[A-Za-z0-9._-]+", name)
     used = {one.removeprefix("#/components/schemas/") for one in every(document, "$ref")}
     assert used == set(components)
+
+
+def test_what_is_made_leads_to_where_it_is_shown(document: Any) -> None:
+    """A link goes to an operation that there is, and hands it a parameter of its path out of the answer's schema."""
+    links = [(name, link) for each in every(document, "links") for name, link in each.items()]
+    assert {name.partition("_")[0] for name, _ in links} == {"get", "post", "delete"} and len(links) >= 9
+    for name, link in links:
+        assert re.fullmatch(r"[a-zA-Z0-9._-]+", name)
+        _, _, path, method = link["operationRef"].split("/")
+        path = path.replace("~1", "/")
+        assert method in document["paths"][path]
+        assert [f"{{{each}}}" in path for each in link["parameters"]] == [True]
 
 
 def test_security_names_what_is_declared(document: Any) -> None:
