@@ -21,6 +21,8 @@ NO_FACE = "its file has no face_id any more; --prune deletes it"
 
 ORDER: Sequence[Action] = ("create", "update", "delete", "unchanged")
 
+VOICE = ("voice_provider", "voice_id", "voice_model")
+
 
 class Wanted(NamedTuple):
     """An agent as its file wants it at Simli."""
@@ -98,7 +100,8 @@ def _step(wanted: Wanted, kept: Sequence[SimliAgent], strangers: Sequence[SimliA
     fields = changed(wanted.fields, now.fields)
     action: Action = "update" if fields else "unchanged"
     told = differences(wanted.fields, now.fields)
-    return Step(Change(action, wanted.agent, now.id, told, wanted.warnings), fields)
+    warnings = (*wanted.warnings, *_left(wanted.fields, now.fields))
+    return Step(Change(action, wanted.agent, now.id, told, warnings), fields)
 
 
 def _namesakes(wanted: Wanted, strangers: Sequence[SimliAgent]) -> tuple[str, ...]:
@@ -109,6 +112,12 @@ def _namesakes(wanted: Wanted, strangers: Sequence[SimliAgent]) -> tuple[str, ..
         for each in strangers
         if each.name == name
     )
+
+
+def _left(wanted: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...]:
+    """Simli has no call that takes a voice away, so one that the file does not name any more is said."""
+    left = [f"{name} {str(now[name])[:80]}" for name in VOICE if name not in wanted and now.get(name)]
+    return (f"Simli has {', '.join(left)}, and the file gives none: that stays",) if left else ()
 
 
 def _unwanted(name: str, agent: SimliAgent, reason: str, *, prune: bool) -> Step:
