@@ -18,6 +18,7 @@ from gateway.chat.answer import Brain, answer
 from gateway.chat.frames import Stamp, frames
 from gateway.chat.history import last_words
 from gateway.chat.opening import Answer
+from gateway.chat.parting import parted
 from gateway.chat.request import ChatRequest
 from gateway.errors import CallerGone, Draining, GatewayError, Overloaded, RequestError, UpstreamError
 from gateway.http.auth import Caller, chatting
@@ -26,10 +27,7 @@ from gateway.http.limits import Place, quotas, refused, told
 from gateway.http.state import State
 from gateway.http.streamed import Streamed
 from gateway.types import Agent, Outcome, Quota, Turn
-
-PREFLIGHT = "x-gateway-preflight"
-"""The header of a turn that only tries the way: nobody said it, so it belongs to no session."""
-
+from gateway.types.reach import PARTED, PREFLIGHT
 
 async def chat_completions(request: Request[State]) -> Response | Streamed:
     """Answer with a stream, one JSON object, or an error; write the turn's record exactly once."""
@@ -87,8 +85,9 @@ async def _answered(
             return await _folded(answered, turn, state, place)
     stamp = _stamp(turn)
     turn.stream = True
+    chunks = parted(PARTED)(answered.chunks) if PREFLIGHT in request.headers else answered.chunks
     return Streamed(
-        frames(answered.chunks, stamp, usage=chat.include_usage, redact=state["redact"]),
+        frames(chunks, stamp, usage=chat.include_usage, redact=state["redact"]),
         _headers(answered, turn, place),
         ended=partial(_stream_ended, answered, turn, state, place),
     )
