@@ -29,6 +29,7 @@ from gateway.http.streamed import Streamed
 from gateway.types import Agent, Outcome, Quota, Turn
 from gateway.types.reach import PARTED, PREFLIGHT
 
+
 async def chat_completions(request: Request[State]) -> Response | Streamed:
     """Answer with a stream, one JSON object, or an error; write the turn's record exactly once."""
     state = request.state

@@ -6,6 +6,7 @@ whatever fails after the key was made takes it away again.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from gateway.errors import (
     Conflict,
     GatewayError,
     InvalidValue,
+    KeyNotTaken,
     SimliAuthFailed,
     SimliBilling,
     SimliError,
@@ -31,6 +33,8 @@ MARGIN = 60
 """Seconds that a key outlives the longest session: what is said last is answered still."""
 LINK_VALID = 3600
 """Seconds that a link starts sessions."""
+KNOWN = 2.0
+"""Seconds in which every process knows a new key: each looks once a second, if it has not heard of it."""
 REFUSED = (SimliAuthFailed, SimliBilling, SimliLimited, SimliNotFound, SimliOverloaded, SimliRejected)
 """What Simli says where it surely has started nothing."""
 
@@ -81,13 +85,15 @@ async def link(pad: Launchpad, name: str, origins: Sequence[str]) -> Launched:
 async def _e2e(ground: Ground) -> Launched:
     """All fields at the start. The key is in the URL too: what Simli sends in the header is its own affair."""
     pad = ground.pad
-    ground.session_fields("gw_")  # what is wrong with the file is said before there is a key
-    async with pad.simli() as simli, _launched(ground, "e2e", pad.clock()) as launch:
-        mapped = ground.session_fields(launch.key)
-        warnings = await pad.look(ground.base(launch.key), launch.key, ground.agent.name)
-        launch.asked = True
-        started = await simli.start(mapped.fields)
-        return await _begun(ground, launch, started, (*mapped.warnings, *warnings))
+    async with pad.simli() as simli:
+        dialect = await simli.dialect()
+        ground.session_fields("gw_", dialect)  # what is wrong with the file is said before there is a key
+        async with _launched(ground, "e2e", pad.clock()) as launch:
+            mapped = ground.session_fields(launch.key, dialect)
+            warnings = await _looked(ground, launch.key)
+            launch.asked = True
+            started = await simli.start(mapped.fields)
+            return await _begun(ground, launch, started, (*mapped.warnings, *warnings))
 
 
 async def _by_agent(ground: Ground) -> Launched:
@@ -102,6 +108,18 @@ async def _by_agent(ground: Ground) -> Launched:
             launch.asked = True
             started = await simli.start_agent(simli_agent, token)
             return await _begun(ground, launch, started, (*mapped.warnings, *token.warnings, *warnings))
+
+
+async def _looked(ground: Ground, key: str) -> Sequence[str]:
+    """One turn by the URL that holds the key. A key made a moment ago may not be known to every process yet."""
+    known = time.monotonic() + KNOWN
+    while True:
+        try:
+            return await ground.pad.look(ground.base(key), key, ground.agent.name)
+        except KeyNotTaken:
+            if time.monotonic() > known:
+                raise
+        await asyncio.sleep(0.1)
 
 
 @asynccontextmanager
@@ -144,7 +162,7 @@ async def _placed(ground: Ground, session: Session) -> None:
 async def _withdrawn(ground: Ground, launch: Launch, error: BaseException) -> None:
     """Take the key away and close the record. What Simli may have started all the same is said."""
     session, store = launch.session, ground.pad.store
-    unsure = launch.asked and not isinstance(error, REFUSED) and not getattr(error, "unsent", False)
+    unsure = launch.asked and not isinstance(error, REFUSED) and not _unsent(error)
     note = error.message if isinstance(error, GatewayError) else "The launch was broken off."
     if unsure:
         limits = f"{session.idle} s of silence or {ground.agent.max_session_length} s in all"
@@ -155,6 +173,10 @@ async def _withdrawn(ground: Ground, launch: Launch, error: BaseException) -> No
         await store.sessions.close(session, note=note, unsure=unsure)
     with suppress(StoreUnavailable):
         await store.keys.revoke(session.key)
+
+
+def _unsent(error: BaseException) -> bool:
+    return isinstance(error, SimliError) and error.unsent
 
 
 async def _begun(ground: Ground, launch: Launch, started: Started, warnings: Sequence[str]) -> Launched:

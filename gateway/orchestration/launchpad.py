@@ -1,6 +1,5 @@
-"""What a launch stands on: the agent's file, the URL that Simli reaches, and the agent at Simli, each looked at first."""
+"""What a launch stands on, looked at first: the agent's file, the URL that Simli reaches, and its agent at Simli."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -13,6 +12,7 @@ from gateway.orchestration.ownership import ENDPOINT, owned
 from gateway.settings import Settings
 from gateway.simli import fields
 from gateway.simli.client import Simli
+from gateway.simli.dialect import Dialect
 from gateway.simli.fields import Mapped
 from gateway.store import Store
 from gateway.types import Agent
@@ -39,7 +39,7 @@ class Launchpad:
     """An agent's path with its capability."""
     id: str
     """The gateway's: which agents at Simli are ours."""
-    marker: Callable[[str], str]
+    marker: str
     """What Simli is given for an agent's prompt."""
     look: Look
     clock: Callable[[], float] = time.time
@@ -69,8 +69,7 @@ class Ground:
     @property
     def tts_key(self) -> str:
         """The key of its voice; empty where it has none of its own."""
-        name = self.agent.tts_key_env
-        return self.pad.settings.environ.get(name, "").strip() if name else ""
+        return fields.tts_key(self.agent, self.pad.settings.environ)
 
     def base(self, key: str = "") -> str:
         """The base URL of its answers: by its capability, or by a key, which then needs no header."""
@@ -80,12 +79,16 @@ class Ground:
 
     def agent_fields(self) -> Mapped:
         """What it is as an agent at Simli. Raises ConfigurationError for what Simli cannot take."""
-        return self._sound(fields.agent_fields(self.agent, self.endpoint, self.pad.marker(self.agent.name)))
+        marker, environ = self.pad.marker, self.pad.settings.environ
+        return self._sound(fields.agent_fields(self.agent, self.endpoint, marker, environ=environ))
 
-    def session_fields(self, key: str) -> Mapped:
+    def session_fields(self, key: str, dialect: Dialect) -> Mapped:
         """What it is as a session of its own. Raises ConfigurationError for what Simli cannot take."""
-        dialect, marker = self.pad.settings.simli.dialect, self.pad.marker(self.agent.name)
-        return self._sound(fields.session_fields(self.agent, self.base(key), key, self.tts_key, dialect, marker))
+        marker = self.pad.marker
+        base = self.base(key)
+        return self._sound(
+            fields.session_fields(self.agent, base, key, tts_key=self.tts_key, dialect=dialect, marker=marker)
+        )
 
     async def applied(self, simli: Simli) -> str:
         """Simli's id of it. Raises Conflict where it has none of ours, or one that would ask elsewhere."""
@@ -110,12 +113,8 @@ class Ground:
 
     def _sound(self, mapped: Mapped) -> Mapped:
         file = str(self.pad.settings.prompts / f"{self.agent.name}.md")
-        faults = [Fault(file, 0, "", problem) for problem in mapped.faults]
-        if self.agent.tts_key_env and not self.tts_key and not faults:
-            problem = f"{self.agent.tts_key_env} is not set: the avatar would be without a voice"
-            faults.append(Fault(file, 0, "tts_key_env", problem))
-        if faults:
-            raise ConfigurationError(faults)
+        if mapped.faults:
+            raise ConfigurationError([Fault(file, 0, "", problem) for problem in mapped.faults])
         return mapped
 
 

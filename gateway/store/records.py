@@ -31,9 +31,12 @@ def said(spoken: Spoken) -> str:
     return json.dumps(asdict(spoken), ensure_ascii=False, separators=(",", ":"))
 
 
-def line(text: str) -> Spoken:
-    """The line of such a text. Raises ValueError."""
-    return _spoken(json.loads(text))
+def line(text: str) -> Spoken | None:
+    """The line of such a text; None where it is none."""
+    try:
+        return _spoken(json.loads(text))
+    except ValueError:
+        return None
 
 
 def kept(transcript: Transcript) -> str:
@@ -41,13 +44,13 @@ def kept(transcript: Transcript) -> str:
     return json.dumps(asdict(transcript), ensure_ascii=False, separators=(",", ":"))
 
 
-def transcript(text: str) -> Transcript:
-    """The transcript of such a text. Raises ValueError."""
+def transcript(text: str) -> Transcript | None:
+    """The transcript of such a text; None where it is none."""
     try:
         told = json.loads(text)
         return Transcript(**{**told, "lines": tuple(_spoken(each) for each in told["lines"])})
     except (KeyError, TypeError, ValueError):
-        raise ValueError("is no transcript") from None
+        return None
 
 
 def _spoken(told: Any) -> Spoken:

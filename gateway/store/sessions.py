@@ -182,7 +182,7 @@ class Sessions:
     async def words(self, id_: str) -> list[Spoken]:
         """What was said as far as the gateway knows it, in order."""
         (told,) = await self._connection.take(("LRANGE", self._words(id_), 0, -1))
-        return [records.line(text) for text in told]
+        return [line for text in told if (line := records.line(text)) is not None]
 
     async def settle(self, transcript: Transcript, until: float) -> None:
         """Keep a transcript that will not change any more."""
