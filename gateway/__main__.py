@@ -26,6 +26,7 @@ COMMANDS = {
     "faces": "faces at Simli: made of an image, looked at, deleted",
     "videos": "a face says a text or an audio file, as a video",
     "sandbox": "a local Simli: no account, no key, no network",
+    "sessions": "start, list and end sessions, and read what was said",
 }
 
 
