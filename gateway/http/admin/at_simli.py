@@ -1,31 +1,18 @@
 """The map of what the admin API does with Simli: agents planned and applied, sessions, faces, videos."""
 
-from gateway.errors import (
-    FilesAtFault,
-    NotFound,
-    SimliAuthFailed,
-    SimliBilling,
-    SimliError,
-    SimliLimited,
-    SimliNotFound,
-    SimliOverloaded,
-    SimliProtocolError,
-    SimliRejected,
-    SimliTimeout,
-    SimliUnavailable,
-    StoreUnavailable,
-)
+from typing import TypeAlias
+
+from gateway.errors import Conflict, FilesAtFault, GatewayError, NotFound, NotReachable, SimliError, StoreUnavailable
 from gateway.http.admin import faces, plans, sessions
 from gateway.http.admin.operation import Operation
 from gateway.types.orchestration import Adopted, Applied, Change, Plan, Transcript
 from gateway.types.simli import Face, VideoUrls
 
-_SIMLI = (
-    SimliError, SimliUnavailable, SimliTimeout, SimliOverloaded, SimliLimited, SimliAuthFailed, SimliBilling,
-    SimliRejected, SimliNotFound, SimliProtocolError,
-)  # fmt: skip
+Errors: TypeAlias = tuple[type[GatewayError], ...]
+_SIMLI: Errors = (SimliError, *SimliError.__subclasses__())
+_REACH: Errors = (NotReachable, *NotReachable.__subclasses__())
 _AGENTS = (*_SIMLI, FilesAtFault, StoreUnavailable)
-_SESSIONS = (*_SIMLI, FilesAtFault, StoreUnavailable, NotFound)
+_SESSIONS = (*_SIMLI, *_REACH, FilesAtFault, Conflict, StoreUnavailable, NotFound)
 _KEPT = (StoreUnavailable, NotFound)
 APPLYING = 300.0
 """Seconds for all changes of a plan."""
@@ -46,7 +33,7 @@ AT_SIMLI = (
     ),
     Operation(
         "POST", "/admin/agents/adopt", "Take an agent of Simli's over", Adopted, plans.adopted, plans.AdoptionAsked,
-        201, _AGENTS, within=ASKING,
+        201, (*_AGENTS, Conflict), within=ASKING,
     ),
     Operation(
         "DELETE", "/admin/agents/{agent}/simli", "Delete an agent at Simli", Change, plans.deleted,

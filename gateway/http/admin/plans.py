@@ -8,10 +8,12 @@ from pydantic import Field, with_config
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.errors import SimliError
 from gateway.http.admin.bodies import BODY, answered
 from gateway.http.admin.operation import Nothing
 from gateway.http.state import State
 
+_KINDS = {kind.code: kind for kind in SimliError.__subclasses__()}
 logger = logging.getLogger("gateway.admin")
 
 
@@ -43,6 +45,11 @@ async def applied(request: Request[State], asked: PlanAsked) -> Response:
     done = await request.state["administration"].desk.agents.apply(asked.prune)
     for change in done.changes:
         logger.info("request %s: %s of agent %s at Simli", request.state["request_id"], change.action, change.agent)
+    if done.error:
+        count = len(done.changes)
+        raise _KINDS.get(done.code, SimliError)(
+            f"{done.error} {count} change{'' if count == 1 else 's'} made, {done.left} left: apply again to go on."
+        )
     return answered(done)
 
 

@@ -65,6 +65,10 @@ class SessionShown:
     """Simli was asked to write down what is said."""
     idle: int
     """Seconds of silence after which Simli ends it."""
+    unsure: bool
+    """Nobody knows whether Simli has started it: its answer did not come."""
+    note: str
+    """What became of it, where that is not the usual: why it was not started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,7 @@ class SessionClosed:
 def _shown(one: Session) -> SessionShown:
     return SessionShown(
         one.id, one.agent, one.flow, one.state(time.time()), one.key, one.started, one.expires, one.ended,
-        one.simli_id, one.simli_agent, one.room_url, one.transcript, one.idle,
+        one.simli_id, one.simli_agent, one.room_url, one.transcript, one.idle, one.unsure, one.note,
     )  # fmt: skip
 
 
