@@ -163,7 +163,8 @@ def _parameters(path: str) -> Iterator[Schema]:
     for name in re.findall(r"{(\w+)}", path):
         known = PARAMETERS[name]
         schema = {"type": "string", "pattern": f"^({known.pattern})$", "maxLength": known.longest}
-        yield {"name": name, "in": "path", "required": True, "description": known.says, "schema": schema}
+        shown = {"example": known.example} if known.example else {}
+        yield {"name": name, "in": "path", "required": True, "description": known.says, "schema": schema, **shown}
 
 
 def _answering(schema: Schema, summary: str, status: int = 200) -> Schema:

@@ -48,8 +48,8 @@ _EITHER = ConfigDict(
 class TextVideoAsked:
     """A video of a face that says a text."""
 
-    text: Annotated[str, Field(pattern=r"\S", max_length=5000)]
-    agent: Annotated[str, Field(pattern=f"^({NAME})?$", max_length=200)] = ""
+    text: Annotated[str, Field(pattern=r"\S", max_length=5000, examples=["Welcome to the lighthouse."])]
+    agent: Annotated[str, Field(pattern=f"^({NAME})?$", max_length=200, examples=["nora"])] = ""
     """Whose face and voice it has."""
     face: Annotated[str, Field(pattern=f"^({PARAMETERS['face'].pattern})?$", max_length=200)] = ""
     """Simli's id of another face than the agent's; without an agent there must be one."""

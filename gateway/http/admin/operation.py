@@ -70,14 +70,15 @@ class Parameter(NamedTuple):
     pattern: str
     longest: int
     says: str
+    example: str = ""
 
 
 PARAMETERS: Mapping[str, Parameter] = {
-    "agent": Parameter(NAME, 200, "An agent's name."),
-    "collection": Parameter(COLLECTION, 64, "A collection's name."),
+    "agent": Parameter(NAME, 200, "An agent's name.", "nora"),
+    "collection": Parameter(COLLECTION, 64, "A collection's name.", "lighthouse"),
     "face": Parameter(r"[A-Za-z0-9][A-Za-z0-9_.-]*", 200, "Simli's id of a face."),
     "job": Parameter(r"job_[0-9a-f]{16}", 20, "The id of an ingest."),
     "key": Parameter(r"[A-Za-z0-9]{1,64}", 64, "The id of a key."),
-    "model": Parameter(r".+", 513, "What a request's `model` can name."),
+    "model": Parameter(r".+", 513, "What a request's `model` can name.", "nora"),
     "session": Parameter(r"ses_[A-Za-z0-9]{1,64}", 68, "The id of a session."),
 }

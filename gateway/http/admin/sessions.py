@@ -17,8 +17,8 @@ from gateway.types.orchestration import Flow, Launched, Session, SessionState
 
 logger = logging.getLogger("gateway.admin")
 
-Name = Annotated[str, Field(pattern=f"^({NAME})$", max_length=200)]
-Origin = Annotated[str, Field(pattern=r"^https?://[^\s/?#@]+$", max_length=300)]
+Name = Annotated[str, Field(pattern=f"^({NAME})$", max_length=200, examples=["nora"])]
+Origin = Annotated[str, Field(pattern=r"^https?://[^\s/?#@]+$", max_length=300, examples=["https://www.example.org"])]
 
 
 @with_config(BODY)
