@@ -17,6 +17,7 @@ from gateway.chat.addressee import addressee
 from gateway.chat.answer import Brain, answer
 from gateway.chat.frames import Stamp, frames
 from gateway.chat.opening import Answer
+from gateway.chat.parting import parted
 from gateway.errors import CallerGone, Draining, GatewayError, Overloaded, RequestError, UpstreamError
 from gateway.http.auth import Caller, chatting
 from gateway.http.hangup import body, cancelled_on_hangup
@@ -24,6 +25,7 @@ from gateway.http.limits import Place, quotas, refused, told
 from gateway.http.state import State
 from gateway.http.streamed import Streamed
 from gateway.types import Agent, Outcome, Quota, Turn
+from gateway.types.reach import PARTED, PREFLIGHT
 
 
 async def chat_completions(request: Request[State]) -> Response | Streamed:
@@ -81,8 +83,9 @@ async def _answered(
             return await _folded(answered, turn, state, place)
     stamp = _stamp(turn)
     turn.stream = True
+    chunks = parted(PARTED)(answered.chunks) if PREFLIGHT in request.headers else answered.chunks
     return Streamed(
-        frames(answered.chunks, stamp, usage=chat.include_usage, redact=state["redact"]),
+        frames(chunks, stamp, usage=chat.include_usage, redact=state["redact"]),
         _headers(answered, turn, place),
         ended=partial(_stream_ended, answered, turn, state, place),
     )
