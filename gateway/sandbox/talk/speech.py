@@ -1,0 +1,54 @@
+"""One answer on its way out of the avatar's mouth: what of it has been heard by now."""
+
+import regex
+
+from gateway.sandbox.avatar.avatar import Avatar
+from gateway.sandbox.avatar.voice import Saying
+
+SENTENCE = regex.compile(r".*?(?:[.!?\u2026:;](?=\s)|[\u3002\uff01\uff1f]|\n)\s*", regex.DOTALL)
+"""What is long enough to be spoken: Simli's pipeline waits for a sentence's end, too."""
+
+
+class Speech:
+    """Text goes in as it comes. Without an avatar nobody listens, and all counts as heard at once."""
+
+    def __init__(self, avatar: Avatar | None) -> None:
+        self.text = ""
+        self._avatar = avatar
+        self._saying = Saying()
+        self._given = 0
+        """Characters of the text that were given to the avatar."""
+        self._from = avatar.played if avatar is not None else 0
+
+    def add(self, piece: str) -> None:
+        """More of the answer; whole sentences go out at once."""
+        self.text += piece
+        while self._avatar is not None and (found := SENTENCE.match(self.text, self._given)):
+            self._avatar.play(self._saying.add(found[0]))
+            self._given = found.end()
+
+    def finish(self) -> None:
+        """Nothing more comes: what is left is spoken as it is."""
+        if self._avatar is not None:
+            self._avatar.play(self._saying.add(self.text[self._given :]) + self._saying.rest())
+            self._given = len(self.text)
+
+    @property
+    def heard(self) -> str:
+        """What has been heard of it by now: a word that was begun counts."""
+        if self._avatar is None:
+            return self.text
+        return self._saying.heard(self._avatar.played - self._from)
+
+    async def over(self) -> None:
+        """Return when all that was given to the avatar has been heard."""
+        if self._avatar is not None:
+            await self._avatar.drained()
+
+    def break_off(self) -> str:
+        """Fall silent, and say no more; what was heard."""
+        heard = self.heard
+        if self._avatar is not None:
+            self._avatar.clear()
+            self._avatar, self.text = None, heard
+        return heard
