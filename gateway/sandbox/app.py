@@ -1,17 +1,52 @@
 """The sandbox's application: every path of Simli's that a client is known to use, in both generations."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
+from gateway.sandbox import stun
+from gateway.sandbox.accounts import Accounts
+from gateway.sandbox.api import agents, auto, compose, edge, refusals
 from gateway.sandbox.options import Options
+from gateway.sandbox.page import control
+from gateway.sandbox.room import routes as room
+from gateway.sandbox.talk.talks import Talks
+
+LARGEST = 32 * 1024 * 1024
+"""Bytes of a body: an image, or audio as Base64."""
 
 
-def create_app(options: Options) -> Starlette:
-    """Return the application."""
-    del options
-    return Starlette(routes=[Route("/ping", ping)])
+def create_app(options: Options) -> ASGIApp:
+    """Return the application. It keeps all its state, so one application is one sandbox."""
+    accounts = Accounts(options)
+    talks = Talks(accounts, lambda text: ((word, b"") for word in text.split()))
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with stun.responding(options.host) as accounts.stun_port:
+            yield
+            await talks.close()
+
+    app = Starlette(
+        routes=[
+            Route("/ping", ping, name="ping"),
+            *agents.routes(accounts),
+            *auto.routes(accounts, talks),
+            *compose.routes(accounts),
+            *room.routes(talks),
+            *control.routes(accounts, talks),
+        ],
+        exception_handlers={refusals.Refused: refusals.refused, HTTPException: refusals.unserved},
+        lifespan=lifespan,
+        max_body_size=LARGEST,
+    )
+    return edge.guarded(app, accounts)
 
 
 async def ping(_: Request) -> JSONResponse:

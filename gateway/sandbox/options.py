@@ -1,6 +1,6 @@
 """What a sandbox is started with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -8,7 +8,7 @@ from pathlib import Path
 class Options:
     """Of one sandbox."""
 
-    key: str
+    key: str = field(repr=False)
     """The API key that it takes."""
     host: str = "127.0.0.1"
     port: int = 8765

@@ -1,0 +1,1 @@
+"""Simli's paths that answer JSON, in both generations."""

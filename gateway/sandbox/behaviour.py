@@ -1,0 +1,67 @@
+"""How the sandbox behaves where Simli's behaviour is not known, or differs from day to day. Set while it runs."""
+
+from collections.abc import Mapping
+from dataclasses import Field, asdict, dataclass, fields, replace
+from typing import Any, Literal, TypeAlias, get_args, get_type_hints
+
+LlmKey: TypeAlias = Literal["token", "none"]
+Suffix: TypeAlias = Literal["once", "again"]
+CustomLlm: TypeAlias = Literal["used", "ignored"]
+Greeting: TypeAlias = Literal["none", "asked"]
+Serves: TypeAlias = Literal["both", "legacy", "current"]
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """Every field may be set by `POST /sandbox/behaviour`; those of a conversation also for one session."""
+
+    llm_key: LlmKey = "token"
+    """Whether a conversation sends the LLM its key. `none`: no Authorization at all."""
+    suffix: Suffix = "once"
+    """Whether `/chat/completions` is appended again to an address that has it."""
+    custom_llm: CustomLlm = "used"
+    """`ignored`: `customLLMConfig` alone is as if it were not there, as a developer reports of today's Simli."""
+    greeting: Greeting = "none"
+    """`asked`: without a first message the LLM is asked for one, with the system message alone."""
+    serves: Serves = "both"
+    """Which generation of paths is there; the other's are 404."""
+    refuses_key_with: int = 401
+    """The status of a wrong key where a token is asked for: 400 or 401, both were seen."""
+    sessions: int = 0
+    """Sessions at once; more are 429. 0: no limit."""
+    single_use: bool = False
+    """Whether a token opens one session only."""
+    transcript_after: float = 0.0
+    """Seconds after a session's end until its transcript is there."""
+
+
+def changed(behaviour: Behaviour, wanted: Mapping[str, Any]) -> Behaviour:
+    """The behaviour with these fields; ValueError names what is wrong with them."""
+    hints = get_type_hints(Behaviour)
+    known: dict[str, Field[Any]] = {one.name: one for one in fields(Behaviour)}
+    for name, value in wanted.items():
+        if name not in known:
+            raise ValueError(f"{name}: there is no such behaviour; there are {', '.join(known)}")
+        allowed = get_args(hints[name])
+        if allowed and value not in allowed:
+            raise ValueError(f"{name}: one of {', '.join(allowed)}")
+        if not allowed and not _fits(value, hints[name]):
+            raise ValueError(f"{name}: {hints[name].__name__}")
+    return replace(behaviour, **wanted)
+
+
+def _fits(value: Any, kind: type) -> bool:
+    if kind is bool or isinstance(value, bool):
+        return kind is bool and isinstance(value, bool)
+    return isinstance(value, int | float if kind is float else kind)
+
+
+def shown(behaviour: Behaviour) -> dict[str, Any]:
+    """As JSON."""
+    return asdict(behaviour)
+
+
+def choices() -> dict[str, list[str]]:
+    """What each field may be, where that is a list."""
+    hints = get_type_hints(Behaviour)
+    return {one.name: list(get_args(hints[one.name])) for one in fields(Behaviour) if get_args(hints[one.name])}

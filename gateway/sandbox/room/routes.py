@@ -1,0 +1,84 @@
+"""`/room/{room}`: a page; `/offer`, `/say` and `/leave` for it, and for whoever else has the room's name."""
+
+import json
+from collections.abc import AsyncIterator
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from gateway.sandbox.api import refusals
+from gateway.sandbox.api.asking import Field, against, document
+from gateway.sandbox.talk.conversation import Conversation
+from gateway.sandbox.talk.talks import Talks
+from gateway.sandbox.talk.turn import Turn
+
+SAY = (Field("text", required=True), Field("until", default="answered", choices=("answered", "spoken")))
+LONGEST = 10_000
+"""Characters of a typed turn."""
+
+
+def routes(talks: Talks) -> list[BaseRoute]:
+    """What can be done in a room."""
+
+    async def say(request: Request) -> Response:
+        """A typed turn: JSON of what was said or, where that is accepted, server-sent events as it is being said."""
+        talk = running(talks, request)
+        asked = await _said(request)
+        turn = talk.say(asked["text"])
+        if "text/event-stream" in request.headers.get("accept", ""):
+            return StreamingResponse(_events(turn), media_type="text/event-stream")
+        async for _ in turn.follow():
+            pass
+        if asked["until"] == "spoken":
+            await turn.heard()
+        return JSONResponse(turn.shown())
+
+    async def leave(request: Request) -> Response:
+        """The person leaves: the session is over, as it is when nobody is in Simli's room."""
+        talk = talks.in_room(request.path_params["room"])
+        if talk is None:
+            raise refusals.detail(404, "There is no such room")
+        await talks.end(talk, "left")
+        return Response(status_code=204)
+
+    async def seen(request: Request) -> Response:
+        """What the room's page shows."""
+        talk = talks.in_room(request.path_params["room"])
+        if talk is None:
+            raise refusals.detail(404, "There is no such room")
+        turns = [turn.shown() for turn in talk.turns]
+        return JSONResponse({"state": talk.state, "reason": talk.session.reason, "turns": turns})
+
+    return [
+        Route("/room/{room}/say", say, methods=["POST"]),
+        Route("/room/{room}/leave", leave, methods=["POST"]),
+        Route("/room/{room}/state.json", seen, methods=["GET"]),
+    ]
+
+
+def running(talks: Talks, request: Request) -> Conversation:
+    """The conversation of the room; 404 where there is none, 410 where it is over."""
+    talk = talks.in_room(request.path_params["room"])
+    if talk is None:
+        raise refusals.detail(404, "There is no such room")
+    if talk.over.is_set():
+        raise refusals.detail(410, f"The session is over ({talk.session.reason})")
+    return talk
+
+
+async def _said(request: Request) -> dict[str, str]:
+    asked = against(await document(request), SAY)
+    if asked.faults:
+        raise refusals.invalid(asked.faults)
+    text = asked.values["text"].strip()
+    if not text or len(text) > LONGEST:
+        raise refusals.detail(422, f"text: 1 to {LONGEST} characters")
+    return {**asked.values, "text": text}
+
+
+async def _events(turn: Turn) -> AsyncIterator[str]:
+    """`said` for every piece, `done` with the whole turn."""
+    async for piece in turn.follow():
+        yield f"event: said\ndata: {json.dumps(piece)}\n\n"
+    yield f"event: done\ndata: {json.dumps(turn.shown())}\n\n"

@@ -1,0 +1,115 @@
+"""The avatar's end of a WebRTC connection: an offer is answered, and tracks flow once both have found each other."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import TypeAlias, TypedDict
+
+from aiortc import (
+    InvalidAccessError,
+    InvalidStateError,
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCPeerConnection,
+    RTCRtpTransceiver,
+    RTCSessionDescription,
+)
+from aiortc.exceptions import InternalError, OperationError
+
+from gateway.sandbox.avatar.avatar import Avatar
+
+GARBAGE = (
+    ValueError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    AssertionError,
+    TypeError,
+    InternalError,
+    OperationError,
+    InvalidAccessError,
+    InvalidStateError,
+)
+"""What aiortc raises of an offer that it cannot read, or that has nothing in common with it."""
+
+OnChannel: TypeAlias = Callable[[RTCDataChannel], None]
+
+
+class Answer(TypedDict):
+    """As it goes over the wire: these two and no other, `sdp` first; written without spaces."""
+
+    sdp: str
+    type: str
+
+
+class UnreadableOffer(Exception):
+    """The offer is none, or has no codec that the avatar has."""
+
+
+class Peer:
+    """One viewer's connection. It ends with the avatar, with the viewer, or by `close`."""
+
+    def __init__(self, avatar: Avatar, on_channel: OnChannel | None = None) -> None:
+        self.avatar = avatar
+        self.connected = asyncio.Event()
+        """Once ICE and DTLS are through: what is sent now arrives."""
+        self.closed = asyncio.Event()
+        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._connection.on("connectionstatechange", self._changed)
+        if on_channel:
+            self._connection.on("datachannel", on_channel)
+        self._leaving = asyncio.create_task(self._leave(), name="peer")
+
+    async def answer(self, offer: Mapping[str, object]) -> Answer:
+        """Take the offer; UnreadableOffer says what is wrong with it.
+
+        Offers without candidates are fine (the client's are found when it knocks), and so are those that send audio
+        or video (they are told not to).
+        """
+        sdp, kind = offer.get("sdp"), offer.get("type")
+        if not isinstance(sdp, str) or kind != "offer":
+            raise UnreadableOffer("An offer has `sdp` and `type: offer`.")
+        try:
+            await self._connection.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="offer"))
+            for transceiver in self._connection.getTransceivers():
+                self._send(transceiver)
+            await self._connection.setLocalDescription()
+        except GARBAGE as unread:
+            raise UnreadableOffer(f"The offer cannot be read: {unread}") from unread
+        return {"sdp": self._connection.localDescription.sdp, "type": "answer"}
+
+    async def close(self) -> None:
+        """It is over. Said again, nothing changes."""
+        self.closed.set()
+        await self._leaving
+
+    def _send(self, transceiver: RTCRtpTransceiver) -> None:
+        track = self.avatar.video() if transceiver.kind == "video" else self.avatar.audio()
+        transceiver.sender.replaceTrack(track)
+        transceiver.direction = "sendonly"
+
+    def _changed(self) -> None:
+        if self._connection.connectionState == "connected":
+            self.connected.set()
+        elif self._connection.connectionState in {"failed", "closed"}:
+            self.closed.set()
+
+    async def _leave(self) -> None:
+        stopped = asyncio.create_task(self.avatar.stopped.wait())
+        left = asyncio.create_task(self.closed.wait())
+        try:
+            await asyncio.wait({stopped, left}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
+            left.cancel()
+            self.closed.set()
+            await self._connection.close()
+
+
+async def answered(offer: Mapping[str, object], avatar: Avatar) -> Answer:
+    """Connect a viewer with the avatar: the answer to its offer. The connection ends with either of them."""
+    peer = Peer(avatar)
+    try:
+        return await peer.answer(offer)
+    except UnreadableOffer:
+        await peer.close()
+        raise

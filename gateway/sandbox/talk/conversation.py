@@ -1,0 +1,156 @@
+"""One session's conversation: turns are typed, the LLM is asked, its words are spoken, and what was heard is kept."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+
+from gateway.sandbox.behaviour import Behaviour
+from gateway.sandbox.sessions import Line, Session
+from gateway.sandbox.talk.brain import Brain
+from gateway.sandbox.talk.model import Model, Silent
+from gateway.sandbox.talk.speech import Mouth, Speech
+from gateway.sandbox.talk.turn import Turn
+
+KEPT = 200
+"""Turns that are remembered; the history that the LLM gets is not cut."""
+
+
+class Conversation:
+    """It runs from the session's start until somebody leaves, or a limit of the session's is reached."""
+
+    def __init__(
+        self,
+        session: Session,
+        brain: Brain,
+        model: Model,
+        behaviour: Callable[[], Behaviour],
+        voiced: Callable[[str], Iterable[tuple[str, bytes]]],
+    ) -> None:
+        self.session = session
+        self.brain = brain
+        self.behaviour = behaviour
+        """What holds for this session now."""
+        self.mouth: Mouth | None = None
+        """Of the avatar that somebody watches."""
+        self.turns: list[Turn] = []
+        self.over = asyncio.Event()
+        self._model = model
+        self._voiced = voiced
+        self._speech = Speech(None, voiced)
+        self._running: asyncio.Task[None] | None = None
+        self._active = time.time()
+
+    @property
+    def state(self) -> str:
+        """`waiting` for somebody to come, `listening`, `thinking`, `speaking` or `ended`."""
+        if self.over.is_set():
+            return "ended"
+        if not self.turns:
+            return "waiting"
+        last = self.turns[-1]
+        if last.spoken:
+            return "listening"
+        return "speaking" if last.pieces else "thinking"
+
+    def greet(self) -> None:
+        """Somebody is there: what is said first is said, once."""
+        if self.turns or self.over.is_set():
+            return
+        if self.brain.first_message or self.behaviour().greeting == "asked":
+            self._begin(Turn(""))
+
+    def say(self, text: str) -> Turn:
+        """A typed turn. What is still being said is broken off."""
+        self.greet()
+        self._interrupt()
+        turn = Turn(text)
+        self.session.said.append(Line("user", text, turn.began))
+        self._begin(turn)
+        return turn
+
+    def _begin(self, turn: Turn) -> None:
+        self.turns = [*self.turns[-KEPT + 1 :], turn]
+        self._speech = Speech(self.mouth, self._voiced)
+        self._active = time.time()
+        if not turn.asked and self.brain.first_message:
+            turn.add(self.brain.first_message)
+            self._speech.add(self.brain.first_message)
+            turn.answered = True
+            if self.mouth is None:  # nobody listens: it is said
+                self._heard(turn)
+                return
+        self._running = asyncio.create_task(self._answered(turn))
+
+    async def _answered(self, turn: Turn) -> None:
+        try:
+            if not turn.answered:
+                await self._asked(turn)
+            self._speech.finish()
+            await self._speech.over()
+        finally:
+            self._heard(turn)
+
+    async def _asked(self, turn: Turn) -> None:
+        answer = self._model.answer(self.brain, self.behaviour(), self._messages())
+        try:
+            async for piece in answer:
+                turn.add(piece)
+                self._speech.add(piece)
+        except Silent as silent:
+            turn.error = str(silent)
+        finally:
+            await answer.aclose()  # type: ignore[attr-defined]  # an async generator
+            turn.answered = True
+            turn.changed()
+
+    def _heard(self, turn: Turn) -> None:
+        """The turn is over: what was heard of it is what was said."""
+        if turn.spoken:
+            return
+        turn.spoken = turn.answered = True
+        if text := self._speech.break_off().strip():
+            cut = len(text) < len(turn.text.strip())
+            self.session.said.append(Line("assistant", text, turn.began, interrupted=cut or turn.interrupted))
+        self._active = time.time()
+        turn.changed()
+
+    def _interrupt(self) -> None:
+        """Break off what is being said: the stream to the LLM is closed with it."""
+        running, self._running = self._running, None
+        if running is None or running.done():
+            return
+        turn = self.turns[-1]
+        turn.interrupted = True
+        self._heard(turn)
+        running.cancel()
+
+    def _messages(self) -> list[dict[str, str]]:
+        """What the LLM is sent: the prompt, and what was said by whom."""
+        system = [{"role": "system", "content": self.brain.prompt}] if self.brain.prompt else []
+        return [*system, *({"role": line.role, "content": line.text} for line in self.session.said)]
+
+    async def live(self) -> str:
+        """Return when the session has been idle or has run for too long, with the word for it, or when it was left."""
+        while not self.over.is_set():
+            longest = self.session.started + self.session.max_session_length
+            talking = self.state in {"thinking", "speaking"}
+            idle = (time.time() if talking else self._active) + self.session.max_idle_time
+            now = time.time()
+            if now >= longest:
+                return "MAX"
+            if now >= idle:
+                return "IDLE"
+            try:
+                async with asyncio.timeout(min(longest, idle) - now):
+                    await self.over.wait()
+            except TimeoutError:
+                continue
+        return self.session.reason
+
+    async def close(self) -> None:
+        """Break off what is being said, and wait until nothing of it runs."""
+        running = self._running
+        self._interrupt()
+        self.over.set()
+        if running is not None:
+            await asyncio.wait({running})

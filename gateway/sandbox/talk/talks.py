@@ -1,0 +1,77 @@
+"""The conversations that run, by room."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from gateway.sandbox.accounts import Accounts
+from gateway.sandbox.behaviour import Behaviour, changed
+from gateway.sandbox.sessions import Session
+from gateway.sandbox.talk.brain import Brain
+from gateway.sandbox.talk.conversation import Conversation
+from gateway.sandbox.talk.model import Model
+
+KEPT = 200
+"""Ended conversations that are remembered."""
+
+
+class Talks:
+    """It begins them with a session, and ends them with it."""
+
+    def __init__(self, accounts: Accounts, voiced: Callable[[str], Iterable[tuple[str, bytes]]]) -> None:
+        self.accounts = accounts
+        self.by_id: dict[str, Conversation] = {}
+        self._own: dict[str, dict[str, Any]] = {}
+        self._model: Model | None = None
+        self._voiced = voiced
+        self._lives: dict[str, asyncio.Task[None]] = {}
+
+    def begin(self, session: Session, brain: Brain) -> Conversation:
+        """A session has a conversation from now on."""
+        if self._model is None:
+            self._model = Model()
+        session.llm, session.model = brain.source, brain.model
+
+        def behaviour() -> Behaviour:
+            return replace(self.accounts.behaviour, **self._own.get(session.id, {}))
+
+        talk = Conversation(session, brain, self._model, behaviour, self._voiced)
+        self.by_id[session.id] = talk
+        self._lives[session.id] = asyncio.create_task(self._live(talk))
+        for id_ in [id_ for id_, one in self.by_id.items() if one.over.is_set()][:-KEPT]:
+            del self.by_id[id_]
+            self._own.pop(id_, None)
+        return talk
+
+    async def _live(self, talk: Conversation) -> None:
+        reason = await talk.live()
+        await self.end(talk, reason)
+
+    async def end(self, talk: Conversation, reason: str) -> None:
+        """It is over: what is being said is broken off, and the transcript is there."""
+        self.accounts.sessions.end(talk.session, reason)
+        await talk.close()
+        self._lives.pop(talk.session.id, None)
+
+    def in_room(self, room: str) -> Conversation | None:
+        """The conversation of a room."""
+        return next((one for one in self.by_id.values() if one.session.room == room), None)
+
+    def behave(self, session: str, wanted: dict[str, Any]) -> None:
+        """How this session's conversation behaves, in these fields; ValueError names what is wrong with them."""
+        if session not in self.by_id:
+            raise ValueError("session: there is no such session")
+        changed(self.accounts.behaviour, wanted)
+        self._own[session] = {**self._own.get(session, {}), **wanted}
+
+    async def close(self) -> None:
+        """End all of them."""
+        running = list(self._lives.values())
+        for talk in list(self.by_id.values()):
+            await self.end(talk, "closed")
+        if running:
+            await asyncio.wait(running)
+        if self._model is not None:
+            await self._model.close()
+            self._model = None
