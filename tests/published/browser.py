@@ -18,6 +18,8 @@ from tests.serving import serve
 
 HERE = Path(__file__).parent
 BUNDLE = ("--bundle", "--format=iife", "--target=chrome120", "--define:global=window", "--log-level=warning")
+WORDS = 160
+"""Characters of a line that an error quotes."""
 SIMLI = "https://api.simli.ai"
 PASSED = ("content-type", "access-control-request-method", "access-control-request-headers", "origin")
 
@@ -78,4 +80,5 @@ async def ran(browser: chromium.Chromium, page_url: str, sandbox: tuple[str, str
                 result: dict[str, Any] = await page.evaluate(f"{what}({called})")
                 return result
         except (chromium.Failed, TimeoutError) as failure:
-            return {"error": " | ".join([str(failure) or "nothing within 45 s", *page.said[-5:]])}
+            said = [line[:WORDS] for line in (str(failure) or "nothing within 45 s", *page.said[-4:])]
+            return {"error": " | ".join(line.partition("\n")[0] for line in said)}
