@@ -41,7 +41,7 @@ def faces_desk(simli: Client, agents: Callable[[], Mapping[str, Agent]], environ
     async def spoken(wanted: TextVideo) -> VideoUrls:
         script = scripted(wanted, agents(), environ)
         async with simli() as client:
-            return await client.text_to_video(script.face, script.request, script.key)
+            return await client.text_to_video(script.face, script.request, script.key, script.user)
 
     async def heard(face: str, audio: bytes, format_: AudioFormat) -> VideoUrls:
         checked_audio(audio, format_)
@@ -58,6 +58,8 @@ class Script(NamedTuple):
     request: Mapping[str, Any]
     key: str
     """The voice provider's; empty: none."""
+    user: str
+    """PlayHT's id of the account that the key is of."""
 
 
 def scripted(wanted: TextVideo, agents: Mapping[str, Agent], environ: Mapping[str, str]) -> Script:
@@ -78,7 +80,8 @@ def scripted(wanted: TextVideo, agents: Mapping[str, Agent], environ: Mapping[st
     key = environ.get(variable, "").strip() if variable else ""
     if variable and not key:
         raise ConfigurationError([Fault(variable, 0, "", f"is not set: the key with which {provider} speaks")])
-    return Script(wanted.face or (agent.face_id if agent else "") or fields.DEFAULT_FACE, mapped.fields, key)
+    face = wanted.face or (agent.face_id if agent else "") or fields.DEFAULT_FACE
+    return Script(face, mapped.fields, key, own.user_id if own else "")
 
 
 def _agent(wanted: TextVideo, agents: Mapping[str, Agent]) -> Agent | None:

@@ -138,6 +138,16 @@ def test_who_speaks_with_whose_key(wanted: TextVideo, face: str, request_: dict[
     assert script.request == {"text": "Hi"} | request_
 
 
+def test_the_account_of_a_key_goes_with_it() -> None:
+    """PlayHT asks for a user's id beside the key: the agent's, with the agent's own voice only."""
+    voice = Voice("playht", "s3://voice", user_id="user-1")
+    agents = {"otto": Agent("otto", "", voice=voice, tts_key_env="ELEVEN")}
+    own = scripted(TextVideo("Hi", "otto"), agents, KEYS)
+    assert (own.user, own.key) == ("user-1", "planted-eleven")
+    other = scripted(TextVideo("Hi", "otto", provider="cartesia"), agents, KEYS)
+    assert (other.user, other.key) == ("", "")
+
+
 def test_what_no_video_can_be_made_of() -> None:
     """An agent that is none, a provider without a voice, an empty text, a key that is not there: each by its name."""
     with pytest.raises(NotFound, match="there are: emil, nora"):
