@@ -120,7 +120,7 @@ async def test_a_key_for_every_agent_opens_them_by_the_path(http: httpx.AsyncCli
 async def test_beside_a_capability_a_good_key_names_the_turn(
     http: httpx.AsyncClient, keyring: Keyring, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A session's key says whose turn it is; one for another agent says nothing, and the capability opens all the same."""
+    """A session's key says whose turn it is; one for another agent says nothing, and the capability opens anyway."""
     place = path(keyring.capabilities.id, keyring.capabilities.of("nora"), "nora")
     mine = keyring.made("mine", agent="nora", session=SESSION)
     with caplog.at_level(logging.INFO, "gateway"):
