@@ -139,7 +139,11 @@ def arrived_at(listen: str, scope: Mapping[str, Any]) -> bool:
 
 
 def _administrating(request: Request[State]) -> None:
-    """Raise unless the caller is an administrator: by key, or by being on this machine where no key is set."""
+    """Raise unless the caller is an administrator: by key, or by being on this machine where no key is set.
+
+    Where a tunnel or a public URL leads here, being on this machine proves nothing: a tunnel that passes bytes on calls
+    from here as well, with whatever headers a stranger wrote.
+    """
     state = request.state
     presented = _presented(request.scope["headers"])
     if presented.text or presented.odd:
@@ -150,7 +154,7 @@ def _administrating(request: Request[State]) -> None:
             return
         logger.warning("request %s: key %s of scope %s asks for /admin", state["request_id"], key.id, key.scope)
         raise InsufficientScope("This key may chat; /admin needs one of scope admin.")
-    if state["settings"].admin_key or not here(request.scope):
+    if state["settings"].admin_key or state["settings"].exposed or not here(request.scope):
         raise MissingKey("An admin key is needed: Authorization: Bearer KEY.", headers=CHALLENGE)
 
 
