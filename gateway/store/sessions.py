@@ -210,12 +210,14 @@ class Sessions:
         await self._connection.take(("ZREM", self._due, id_), writing=True)
 
     async def _turned(self, id_: str, agent: str, lines: Sequence[Spoken], at: float) -> None:
+        # Clocks of two machines differ, and a key names its session; without one, a turn is of no later session.
+        since = at + MARGIN if id_ else at
         id_ = id_ or await self._only(agent)
         if not id_:
             return
         keys = [self._record(id_), self._words(id_), self._open]
         told = [records.said(line) for line in lines]
-        await self._connection.run(SAY, keys, (id_, at + MARGIN, MOST_LINES, MOST_BYTES, at, *told))
+        await self._connection.run(SAY, keys, (id_, at + MARGIN, MOST_LINES, MOST_BYTES, since, *told))
 
     async def _only(self, agent: str) -> str:
         """The agent's session, where one alone is open; else nobody knows which is meant."""

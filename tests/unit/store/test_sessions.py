@@ -57,7 +57,7 @@ async def test_a_record_is_kept_as_it_is(server: Server, tmp_path: Path) -> None
 
 
 async def test_no_more_are_open_than_may_be(server: Server, tmp_path: Path) -> None:
-    """Of many that begin at once in two processes so many have a place; an end gives one back, and a link takes none."""
+    """Of many that begin at once in two processes so many have a place; an end gives one back, a link takes none."""
     async with opened(server, tmp_path) as one, opened(server, tmp_path / "other") as two:
         asked = [
             (one, two)[number % 2].sessions.begin(session(letter), 3) for number, letter in enumerate("abcdefghij")
