@@ -1,1 +1,1 @@
-"""gateway/orchestration/"""
+"""Tests."""
