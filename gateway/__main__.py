@@ -24,6 +24,7 @@ COMMANDS = {
     "check": "say what a start or a turn would miss, and what to do",
     "keys": "make, list and revoke API keys",
     "sandbox": "a local Simli: no account, no key, no network",
+    "sessions": "start, list and end sessions, and read what was said",
 }
 
 

@@ -23,7 +23,7 @@ from gateway.http.urls import routes
 from gateway.reloading import Current, Found
 from gateway.settings import Read, Settings
 from gateway.store import Store
-from gateway.types import Agent, Retrieve
+from gateway.types import Agent, Retrieve, Turn
 from gateway.types.administration import Administration
 from gateway.watching import Sources, followed
 
@@ -114,7 +114,7 @@ def _lifespan(
             yield State(
                 settings=settings,
                 brain=current.brain,
-                ended=observe.turn_ended,
+                ended=_recorder(opened.store),
                 missing=lambda: [*opened.missing(), *given.missing()],
                 draining=lambda: drain.begun,
                 reload=current.reload,
@@ -127,6 +127,16 @@ def _lifespan(
             )
 
     return lifespan
+
+
+def _recorder(store: Store) -> Callable[[Turn], None]:
+    """What becomes of a turn's record: a line in the log; in the store a session's words, which the log never has."""
+
+    def ended(turn: Turn) -> None:
+        observe.turn_ended(turn)
+        store.sessions.turned(turn)
+
+    return ended
 
 
 def _access(store: Store, current: Current) -> Access:

@@ -5,14 +5,16 @@ import asyncio
 import logging
 import signal
 import socket
+import sys
 
 import uvicorn
 
-from gateway.errors import ConfigurationError, Fault
 from gateway.sandbox.app import create_app
 from gateway.sandbox.options import Options
 from gateway.settings import Read, Settings
 
+EX_CONFIG = 78
+"""sysexits.h's, as for every other setting that cannot be used."""
 POLL = 0.02
 """Seconds between two looks whether uvicorn has started: it has no other sign of it."""
 
@@ -25,7 +27,12 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Serve until Ctrl-C or SIGTERM, which end it at once."""
-    listener = listening(arguments.bind, arguments.bound)
+    try:
+        listener = listening(arguments.bind, arguments.bound)
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        print(f"gateway: {arguments.bind} port {arguments.bound}: {why}; --port chooses another", file=sys.stderr)
+        return EX_CONFIG
     options = Options(key=settings.simli_key, host=arguments.bind, port=listener.getsockname()[1])
     config = uvicorn.Config(
         create_app(options),
@@ -52,11 +59,9 @@ def listening(host: str, port: int) -> socket.socket:
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         made.bind((host, port))
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError):
         made.close()
-        why = getattr(error, "strerror", None) or str(error)
-        problem = f"{host} port {port} cannot be listened on ({why}); --port chooses another"
-        raise ConfigurationError([Fault("sandbox", 0, "--port", problem)]) from None
+        raise
     return made
 
 

@@ -25,7 +25,7 @@ LARGEST = 32 * 1024 * 1024
 def create_app(options: Options) -> ASGIApp:
     """Return the application. It keeps all its state, so one application is one sandbox."""
     accounts = Accounts(options)
-    talks = Talks(accounts, lambda text: ((word, b"") for word in text.split()))
+    talks = Talks(accounts)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

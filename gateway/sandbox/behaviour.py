@@ -8,6 +8,9 @@ LlmKey: TypeAlias = Literal["token", "none"]
 Suffix: TypeAlias = Literal["once", "again"]
 CustomLlm: TypeAlias = Literal["used", "ignored"]
 Greeting: TypeAlias = Literal["none", "asked"]
+Media: TypeAlias = Literal["both", "audio", "none"]
+Start: TypeAlias = Literal["sent", "withheld"]
+Ice: TypeAlias = Literal["open", "blocked"]
 Serves: TypeAlias = Literal["both", "legacy", "current"]
 
 
@@ -31,6 +34,14 @@ class Behaviour:
     """Sessions at once; more are 429. 0: no limit."""
     single_use: bool = False
     """Whether a token opens one session only."""
+    media: Media = "both"
+    """What an avatar sends: `audio` has no picture, `none` neither."""
+    start: Start = "sent"
+    """`withheld`: START never comes."""
+    ice: Ice = "open"
+    """`blocked`: signalling goes well, and no packet gets through."""
+    drops_after: float = 0.0
+    """Seconds after the connection until a socket is dropped without a word; 0: never."""
     transcript_after: float = 0.0
     """Seconds after a session's end until its transcript is there."""
 

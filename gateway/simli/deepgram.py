@@ -25,8 +25,8 @@ _OTHER_NAMES = {
     "zh-sg": "zh-CN",
 }
 """BCP 47's for what Deepgram calls otherwise, and retired ones."""
-_AMERICAN = ("ar", "bo", "cl", "co", "cr", "cu", "do", "ec", "gt", "hn", "mx", "ni", "pa", "pe", "pr", "py")
-_AMERICAN += ("sv", "us", "uy", "ve", "419")
+_AMERICA = "419 ar bo cl co cr cu do ec gt hn mx ni pa pe pr py sv us uy ve"
+_AMERICAN = frozenset(_AMERICA.split())
 """Countries whose Spanish is es-419."""
 
 

@@ -36,6 +36,7 @@ async def patiently(once: Callable[[], Awaitable[Try]], again: Again, patience: 
         if tried.error is None and tried.answer is not None:
             return tried.answer
         error = tried.error or SimliError("Simli gave no answer.")
+        error.unsent = tried.unsent
         if not _may(tried, error, again):
             raise error
         wait = max(pause * random.uniform(0.5, 1.0), error.retry_after or 0.0)  # noqa: S311 no secret

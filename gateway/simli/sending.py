@@ -103,7 +103,7 @@ class Wire:
         if isinstance(error, httpx.ConnectError):
             reason = "cannot be reached: TLS failed" if "SSL" in str(error) else "cannot be reached"
         elif isinstance(error, httpx.DecodingError) or (
-            isinstance(error, httpx.RemoteProtocolError) and not re.search("disconnected|incomplete", str(error))
+            isinstance(error, httpx.RemoteProtocolError) and not re.search("closed|disconnected", str(error))
         ):
             kind, reason = SimliProtocolError, "does not answer in HTTP"
         elif isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol | httpx.LocalProtocolError):

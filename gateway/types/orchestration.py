@@ -106,6 +106,10 @@ class Session:
     transcript: bool = True
     idle: int = 300
     """Seconds of silence after which Simli ends it."""
+    unsure: bool = False
+    """Nobody knows whether Simli has started it: the answer did not come."""
+    note: str = ""
+    """What became of it, where that is not the usual: why it was not started."""
 
     def state(self, now: float) -> SessionState:
         """At this moment."""

@@ -55,9 +55,18 @@ class Avatar:
         self._shown = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
+        self.silent = asyncio.Event()
+        """Set while it does not speak and nothing waits to be heard."""
+        self.silent.set()
         self._quiet = 0
         self._watched_until = 0.0
         self._playing = asyncio.create_task(self._play(), name="avatar")
+
+    def become(self, face_id: str, *, handle_silence: bool, media: Media) -> None:
+        """Another face, before or while it is seen: an offer may come before it is known whose it is."""
+        self._face = face_of(face_id)
+        self.handle_silence, self.media = handle_silence, media
+        self._watched_until = self._clock.now() + GREETED_S
 
     def audio(self) -> AudioTrack:
         """A new track of what is heard: one for each viewer."""
@@ -70,14 +79,13 @@ class Avatar:
         self._watched_until = self._clock.now() + GREETED_S
         track = VideoTrack(self._clock, self.fps, self._picture, self._shown)
         self._tracks.append(track)
-        if self.media == "both":
-            self._shown.set()
         return track
 
     def play(self, pcm: bytes) -> None:
         """Add PCM (16-bit little-endian, 16 kHz, mono) to what is still to be heard."""
         if self._buffer.append(pcm):
             self._empty.clear()
+            self.silent.clear()
 
     def play_immediate(self, pcm: bytes) -> None:
         """Drop what was still to be heard, and play this."""
@@ -113,9 +121,8 @@ class Avatar:
         self._buffer.clear()
         for track in self._tracks:
             track.stop()
-        self._shown.set()
-        self._empty.set()
-        self.stopped.set()
+        for event in (self._shown, self._empty, self.silent, self.stopped):
+            event.set()
 
     def _picture(self, at: float, number: int) -> Plane:
         return self._face.frame(at, self.mouth, number)
@@ -152,6 +159,8 @@ class Avatar:
         self.mouth += (wanted - self.mouth) * (0.7 if wanted > self.mouth else 0.35)
         self._quiet = 0 if audible(heard) else self._quiet + 1
         speaks = not self._quiet or (self.speaking and self._quiet < QUIET)
+        if not speaks and self._empty.is_set():
+            self.silent.set()
         if speaks != self.speaking:
             self.speaking = speaks
             if self.on_change:

@@ -28,7 +28,7 @@ class PlayBuffer:
         """Samples that were taken since it was made; what was cleared is not among them."""
 
     def append(self, pcm: bytes) -> int:
-        """Add samples; how many were taken. A last odd byte is half a sample: dropped, as is what is over the longest."""
+        """Add samples; how many were taken. An odd last byte is half a sample, and dropped; so is what is too much."""
         room = LONGEST_S * RATE * 2 - len(self._bytes)
         size = min(len(pcm) & ~1, max(0, room))
         self._bytes += pcm[:size]

@@ -70,12 +70,12 @@ class Face:
         self.look = look
         canvas = _head(look)
         self._whole = yuv(canvas)
-        self._mouths = [yuv(_mouth(canvas, look, opening / (MOUTHS - 1))[MOUTH_BOX]) for opening in range(MOUTHS)]
+        self._mouths = [yuv(_mouth(canvas, look, opening / (MOUTHS - 1))) for opening in range(MOUTHS)]
         self._skin = canvas[EYES_BOX].copy()
         self._eyes: dict[tuple[int, int], Yuv] = {}
 
     def frame(self, at: float, mouth: float, number: int) -> Plane:
-        """The picture `at` seconds, the mouth 0 (closed) to 1 (wide open): planes Y, U, V below one another, 768 rows of 512.
+        """The picture `at` seconds, the mouth 0 (closed) to 1 (wide open): planes Y, U, V, 768 rows of 512.
 
         `number` counts frames: it moves the bar.
         """
@@ -189,16 +189,16 @@ def _eyes(part: Canvas, look: Look, opened: float, gaze: int) -> Canvas:
 
 
 def _mouth(head: Canvas, look: Look, opening: float) -> Canvas:
-    """The head with its mouth opened so far."""
-    canvas = head.copy()
+    """The part of the head where the mouth is, opened so far."""
+    canvas = head[MOUTH_BOX].copy()
     lips = (look.skin[0] * 0.8, look.skin[1] * 0.52, look.skin[2] * 0.5)
     wide, high = 44 - 8 * opening, 2.5 + 27 * opening
-    y = 102 + 10 * opening
-    ellipse(canvas, _at(0, y + high * 0.5 + 22, 40, 10), _shade(look.skin, 0.86), soft=16, strength=0.5)
-    ellipse(canvas, _at(0, y, wide + 8, high + 8), lips, soft=3)
-    ellipse(canvas, _at(0, y + high + 4, wide * 0.6, 4), _shade(lips, 1.2), soft=6, strength=0.6)
-    ellipse(canvas, _at(0, y, wide, high), (48, 14, 20), soft=2)
+    x, y = MIDDLE - MOUTH_BOX[1].start, MIDDLE - MOUTH_BOX[0].start + 102 + 10 * opening
+    ellipse(canvas, Ellipse(x, y + high * 0.5 + 22, 40, 10), _shade(look.skin, 0.86), soft=16, strength=0.5)
+    ellipse(canvas, Ellipse(x, y, wide + 8, high + 8), lips, soft=3)
+    ellipse(canvas, Ellipse(x, y + high + 4, wide * 0.6, 4), _shade(lips, 1.2), soft=6, strength=0.6)
+    ellipse(canvas, Ellipse(x, y, wide, high), (48, 14, 20), soft=2)
     if opening > 0.15:
-        ellipse(canvas, _at(0, y + high * 0.62, wide * 0.62, high * 0.34), (176, 82, 84), soft=5, strength=0.9)
-        ellipse(canvas, _at(0, y - high * 0.74, wide * 0.7, max(1.5, high * 0.2)), (238, 234, 228), soft=2.5)
+        ellipse(canvas, Ellipse(x, y + high * 0.62, wide * 0.62, high * 0.34), (176, 82, 84), soft=5, strength=0.9)
+        ellipse(canvas, Ellipse(x, y - high * 0.74, wide * 0.7, max(1.5, high * 0.2)), (238, 234, 228), soft=2.5)
     return np.clip(canvas, 0, 255)

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from gateway.sandbox.api import refusals
 from gateway.sandbox.api.asking import Field, against, document
+from gateway.sandbox.signalling.peer import Peer, UnreadableOffer
 from gateway.sandbox.talk.conversation import Conversation
 from gateway.sandbox.talk.talks import Talks
 from gateway.sandbox.talk.turn import Turn
@@ -34,6 +35,18 @@ def routes(talks: Talks) -> list[BaseRoute]:
             await turn.heard()
         return JSONResponse(turn.shown())
 
+    async def offer(request: Request) -> Response:
+        """Somebody comes to watch, with a WebRTC offer `{"sdp", "type"}`; the answer is of the same form."""
+        talk = running(talks, request)
+        peer = Peer(talk.watched())
+        try:
+            answer = await peer.answer(await document(request))
+        except UnreadableOffer as unreadable:
+            await peer.close()
+            raise refusals.detail(400, str(unreadable)) from None
+        talks.greet_when_seen(talk, peer)
+        return JSONResponse(answer)
+
     async def leave(request: Request) -> Response:
         """The person leaves: the session is over, as it is when nobody is in Simli's room."""
         talk = talks.in_room(request.path_params["room"])
@@ -51,6 +64,7 @@ def routes(talks: Talks) -> list[BaseRoute]:
         return JSONResponse({"state": talk.state, "reason": talk.session.reason, "turns": turns})
 
     return [
+        Route("/room/{room}/offer", offer, methods=["POST"]),
         Route("/room/{room}/say", say, methods=["POST"]),
         Route("/room/{room}/leave", leave, methods=["POST"]),
         Route("/room/{room}/state.json", seen, methods=["GET"]),

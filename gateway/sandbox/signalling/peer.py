@@ -53,6 +53,8 @@ class Peer:
         self.connected = asyncio.Event()
         """Once ICE and DTLS are through: what is sent now arrives."""
         self.closed = asyncio.Event()
+        self.settled = asyncio.Event()
+        """Once it is either."""
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._connection.on("connectionstatechange", self._changed)
         if on_channel:
@@ -90,8 +92,10 @@ class Peer:
     def _changed(self) -> None:
         if self._connection.connectionState == "connected":
             self.connected.set()
+            self.settled.set()
         elif self._connection.connectionState in {"failed", "closed"}:
             self.closed.set()
+            self.settled.set()
 
     async def _leave(self) -> None:
         stopped = asyncio.create_task(self.avatar.stopped.wait())
@@ -102,6 +106,7 @@ class Peer:
             stopped.cancel()
             left.cancel()
             self.closed.set()
+            self.settled.set()
             await self._connection.close()
 
 

@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
+from gateway.sandbox.avatar.avatar import Avatar
 from gateway.sandbox.behaviour import Behaviour
 from gateway.sandbox.sessions import Line, Session
 from gateway.sandbox.talk.brain import Brain
 from gateway.sandbox.talk.model import Model, Silent
-from gateway.sandbox.talk.speech import Mouth, Speech
+from gateway.sandbox.talk.speech import Speech
 from gateway.sandbox.talk.turn import Turn
 
 KEPT = 200
@@ -24,19 +25,17 @@ class Conversation:
         brain: Brain,
         model: Model,
         behaviour: Callable[[], Behaviour],
-        voiced: Callable[[str], Iterable[tuple[str, bytes]]],
     ) -> None:
         self.session = session
         self.brain = brain
         self.behaviour = behaviour
         """What holds for this session now."""
-        self.mouth: Mouth | None = None
-        """Of the avatar that somebody watches."""
+        self.avatar: Avatar | None = None
+        """Once somebody came to watch: until then all is said without a sound, and at once."""
         self.turns: list[Turn] = []
         self.over = asyncio.Event()
         self._model = model
-        self._voiced = voiced
-        self._speech = Speech(None, voiced)
+        self._speech = Speech(None)
         self._running: asyncio.Task[None] | None = None
         self._active = time.time()
 
@@ -70,13 +69,13 @@ class Conversation:
 
     def _begin(self, turn: Turn) -> None:
         self.turns = [*self.turns[-KEPT + 1 :], turn]
-        self._speech = Speech(self.mouth, self._voiced)
+        self._speech = Speech(self.avatar)
         self._active = time.time()
         if not turn.asked and self.brain.first_message:
             turn.add(self.brain.first_message)
             self._speech.add(self.brain.first_message)
             turn.answered = True
-            if self.mouth is None:  # nobody listens: it is said
+            if self.avatar is None:  # nobody listens: it is said
                 self._heard(turn)
                 return
         self._running = asyncio.create_task(self._answered(turn))
@@ -147,10 +146,18 @@ class Conversation:
                 continue
         return self.session.reason
 
+    def watched(self) -> Avatar:
+        """The avatar, for somebody who came to watch."""
+        if self.avatar is None:
+            self.avatar = Avatar(self.session.face_id, media=self.behaviour().media)
+        return self.avatar
+
     async def close(self) -> None:
         """Break off what is being said, and wait until nothing of it runs."""
         running = self._running
         self._interrupt()
         self.over.set()
+        if self.avatar is not None:
+            self.avatar.stop()
         if running is not None:
             await asyncio.wait({running})

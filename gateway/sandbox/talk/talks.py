@@ -1,13 +1,13 @@
 """The conversations that run, by room."""
 
 import asyncio
-from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
 from gateway.sandbox.accounts import Accounts
 from gateway.sandbox.behaviour import Behaviour, changed
 from gateway.sandbox.sessions import Session
+from gateway.sandbox.signalling.peer import Peer
 from gateway.sandbox.talk.brain import Brain
 from gateway.sandbox.talk.conversation import Conversation
 from gateway.sandbox.talk.model import Model
@@ -19,12 +19,12 @@ KEPT = 200
 class Talks:
     """It begins them with a session, and ends them with it."""
 
-    def __init__(self, accounts: Accounts, voiced: Callable[[str], Iterable[tuple[str, bytes]]]) -> None:
+    def __init__(self, accounts: Accounts) -> None:
         self.accounts = accounts
         self.by_id: dict[str, Conversation] = {}
         self._own: dict[str, dict[str, Any]] = {}
         self._model: Model | None = None
-        self._voiced = voiced
+        self._waiting: set[asyncio.Task[None]] = set()
         self._lives: dict[str, asyncio.Task[None]] = {}
 
     def begin(self, session: Session, brain: Brain) -> Conversation:
@@ -36,13 +36,29 @@ class Talks:
         def behaviour() -> Behaviour:
             return replace(self.accounts.behaviour, **self._own.get(session.id, {}))
 
-        talk = Conversation(session, brain, self._model, behaviour, self._voiced)
+        talk = Conversation(session, brain, self._model, behaviour)
         self.by_id[session.id] = talk
         self._lives[session.id] = asyncio.create_task(self._live(talk))
         for id_ in [id_ for id_, one in self.by_id.items() if one.over.is_set()][:-KEPT]:
             del self.by_id[id_]
             self._own.pop(id_, None)
         return talk
+
+    def greet_when_seen(self, talk: Conversation, peer: Peer) -> None:
+        """What is said first is said once it can be heard."""
+
+        async def greeted() -> None:
+            seen = asyncio.create_task(peer.connected.wait())
+            gone = asyncio.create_task(peer.closed.wait())
+            await asyncio.wait({seen, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if peer.connected.is_set():
+                talk.greet()
+            seen.cancel()
+            gone.cancel()
+
+        task = asyncio.create_task(greeted())
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
 
     async def _live(self, talk: Conversation) -> None:
         reason = await talk.live()
