@@ -53,7 +53,8 @@ def test_every_operation_is_what_is_described(gateway: str, tmp_path: Path) -> N
             Path(sys.executable).with_name("st"), "--config-file", CONFIG, "run", f"{gateway}/openapi.json", "--no-color",
             "--max-examples", "4", "--seed", "1", "--generation-database", "none", "--checks", "all", "--no-shrink",
         ],
-        cwd=tmp_path, env={"PATH": os.defpath, "PYTHONUTF8": "1"}, capture_output=True, text=True, timeout=120, check=False,
+        cwd=tmp_path,
+        env={"PATH": os.defpath, "PYTHONUTF8": "1"}, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2000:]
     tested = re.search(r"Tested: (\d+)", done.stdout)
