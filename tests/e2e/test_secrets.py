@@ -68,7 +68,7 @@ ADMIN: list[tuple[str, str, Any]] = [
     ("POST", "/admin/videos/text", {"agent": "nora", "text": "Hello."}),
     ("DELETE", "/admin/agents/nora/simli", None),
 ]
-STATUSES = (200, 401, 422, 429, 500)
+STATUSES = (200, 401, 422, 500)
 _SECRET_FIELDS = {"llmAPIKey", "ttsAPIKey", "apiKey", "simliAPIKey", "session_token"}
 
 
@@ -90,8 +90,10 @@ class Mirror:
         self._noted(body)
         if self.echo and not (self.lists and request.url.path.endswith("/agents")):
             self.echoes += 1
-            asked = f"{request.method} {request.url} {dict(request.headers)} {body.decode('utf-8', 'replace')}"
-            return Response(orjson.dumps({"detail": asked, "session_token": asked}), self.echo)
+            own = [value for name, value in request.headers.items() if name in {"x-simli-api-key", "api-key"}]
+            keys = [*own, *_secrets(orjson.loads(body or b"{}")), request.url.path]  # first: a quotation is cut short
+            asked = f"{' '.join(keys)} {dict(request.headers)} {body.decode('utf-8', 'replace')}"
+            return Response(orjson.dumps({"detail": asked, "code": asked, "session_token": asked}), self.echo)
         async with httpx.AsyncClient(base_url=self.simli, trust_env=False) as client:
             headers = {name: value for name, value in request.headers.items() if name not in {"host", "content-length"}}
             answer = await client.request(
@@ -133,6 +135,8 @@ class Run:
     environ: dict[str, str]
     config: Path
     var: Path
+    file: Path
+    """The agent's."""
     said: dict[str, str] = field(default_factory=dict)
 
     async def command(self, *words: str) -> str:
@@ -188,7 +192,9 @@ async def run(tmp_path: Path, upstream: Upstream) -> AsyncIterator[Run]:
             opened = gateway_process(config.read_text(), environ, arguments=("--port", port))
             process = await asyncio.to_thread(opened.__enter__)
             try:
-                yield Run(process.url, process, mirror, environ, config, tmp_path / "var")
+                yield Run(
+                    process.url, process, mirror, environ, config, tmp_path / "var", tmp_path / "prompts" / "nora.md"
+                )
             finally:
                 await asyncio.to_thread(opened.__exit__, None, None, None)
 
@@ -210,6 +216,8 @@ async def test_no_secret_is_shown(run: Run) -> None:
     assert made >= 8, "keys of sessions, tokens and capabilities have passed"
 
     for run.mirror.echo in STATUSES:
+        greeting = f"face_id: tmp9i8bbq7c\nfirst_message: Hello, number {run.mirror.echo}.\n"
+        run.file.write_text(NORA.replace("face_id: tmp9i8bbq7c\n", greeting))  # something for `apply` to do
         for method, path, body in ADMIN:
             await run.asked(method, path, body)
     run.mirror.lists = False
@@ -218,12 +226,12 @@ async def test_no_secret_is_shown(run: Run) -> None:
     await asyncio.gather(
         *(run.command(*words) for words in (("agents", "apply"), ("sessions", "start", "nora"), ("faces", "list")))
     )
-    assert run.mirror.echoes > 40 and len(run.mirror.secrets) > made
+    assert run.mirror.echoes > 30 and len(run.mirror.secrets) > made
 
     secrets = run.mirror.secrets | set(PLANTED.values())
     found = [(name, shown[:60]) for name, text in run.artefacts().items() for shown in _shown(text, secrets)]
     assert not found, found
-    assert len(run.artefacts()) > 50
+    assert len(run.artefacts()) > 50 and sum("[redacted]" in text for text in run.said.values()) > 20
 
 
 def _shown(text: bytes, secrets: Iterable[str]) -> Iterable[str]:
