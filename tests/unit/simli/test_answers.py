@@ -171,8 +171,8 @@ def test_an_error_says_one_line_of_bounded_length() -> None:
 
 
 WORDS = (
-    "id session_token roomUrl sessionId urls sessions currentUsage status error detail message code transcript role content "
-    "timestamp mp4_url hls_url face_id warnings loc"
+    "id session_token roomUrl sessionId urls sessions currentUsage status error detail message code transcript role "
+    "content timestamp mp4_url hls_url face_id warnings loc"
 )
 NAMES = st.sampled_from(WORDS.split())
 PLAIN = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(max_size=30)
