@@ -11,6 +11,7 @@ Greeting: TypeAlias = Literal["none", "asked"]
 Media: TypeAlias = Literal["both", "audio", "none"]
 Start: TypeAlias = Literal["sent", "withheld"]
 Ice: TypeAlias = Literal["open", "blocked"]
+FaceResult: TypeAlias = Literal["completed", "failed"]
 Serves: TypeAlias = Literal["both", "legacy", "current"]
 
 
@@ -42,6 +43,11 @@ class Behaviour:
     """`blocked`: signalling goes well, and no packet gets through."""
     drops_after: float = 0.0
     """Seconds after the connection until a socket is dropped without a word; 0: never."""
+    face_takes: float = 1.0
+    """Seconds until an uploaded face is made, once it is its turn."""
+    face_result: FaceResult = "completed"
+    video_after: float = 0.0
+    """Seconds until the making of a video begins; its address is 404 until it is made."""
     transcript_after: float = 0.0
     """Seconds after a session's end until its transcript is there."""
 
