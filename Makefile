@@ -4,13 +4,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 STAMPS := $(VENV)/.stamps
-export HOST PORT GATEWAY_CONFIG GATEWAY_VAR
-SERVE  := $(if $(GGUF),--gguf $(GGUF),$(if $(LLM),--llm))
+export HOST PORT GATEWAY_CONFIG GATEWAY_VAR TUNNEL
+SERVE  := $(if $(GGUF),--gguf $(GGUF),$(if $(LLM),--llm)) $(if $(TUNNEL),--tunnel "$$TUNNEL")
 
 .DEFAULT_GOAL := help
 .PHONY: help
 help:  ## List the targets
-	@sed -n 's/^\([a-z0-9-]*\):.*##\( .*\)$$/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*##\( .*\)$$/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 $(STAMPS)/venv:
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; set PYTHON=…")'
@@ -48,7 +48,7 @@ ingest: setup  ## Bring knowledge/ into the index (only what changed)
 	$(BIN)/gateway ingest
 
 .PHONY: run
-run: setup $(if $(LLM)$(GGUF),$(STAMPS)/llm)  ## Install, ingest, serve (PORT=8000; LLM=1, GGUF=path: local model)
+run: setup $(if $(LLM)$(GGUF),$(STAMPS)/llm)  ## Install, ingest, serve (PORT=8000; LLM=1, GGUF=path; TUNNEL='command')
 	@$(BIN)/gateway ingest
 	@exec $(BIN)/gateway serve $(SERVE)
 
@@ -77,10 +77,25 @@ lint: setup-dev  ## Format, rules, types, arrows, a sentence on every test, spel
 	$(BIN)/interrogate tests
 	$(BIN)/codespell
 
+JS := $(patsubst %,tests/%/node_modules/.package-lock.json,js published)  # npm writes these last
 .PHONY: contract-js
-contract-js: setup-dev  ## Read the stream with openai-node and the AI SDK (needs npm)
-	cd tests/js && npm ci --silent --no-audit --no-fund
+contract-js: setup-dev $(JS)  ## Read the stream with openai-node and the AI SDK (needs npm)
 	$(BIN)/python -m tests.js
+
+.PHONY: setup-js
+setup-js: $(JS)  ## What npm brings for the two contracts
+%/node_modules/.package-lock.json: %/package-lock.json
+	cd $* && npm ci --silent
+	@touch $@
+
+var/published/simli-ai-%/simli: tests/published/simli-ai-%.txt | $(STAMPS)/dev
+	$(PIP) --no-deps --upgrade --target var/published/simli-ai-$* -r $<
+	@touch $@
+
+PUBLISHED := $(patsubst tests/published/%.txt,var/published/%/simli,$(wildcard tests/published/*.txt))
+.PHONY: contract-simli
+contract-simli: setup-dev $(JS) $(PUBLISHED)  ## Simli's published clients on the sandbox (needs npm, Chromium)
+	$(BIN)/python -m tests.published
 
 .PHONY: bench
 bench: setup-dev  ## Beside nginx and a plain wrapper (5 minutes; QUICK=1: one)
@@ -104,4 +119,4 @@ eval: setup  ## Ask the golden questions and count what was found and said
 
 .PHONY: clean
 clean:  ## Remove what was built and what was ingested (not .venv)
-	rm -rf var dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/js/node_modules
+	rm -rf var dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/js/node_modules tests/published/node_modules

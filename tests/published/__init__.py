@@ -1,0 +1,1 @@
+"""Simli's published clients, unmodified, before the sandbox: `python -m tests.published`."""
