@@ -67,7 +67,8 @@ def changed(behaviour: Behaviour, wanted: Mapping[str, Any]) -> Behaviour:
 def _fits(value: Any, kind: type) -> bool:
     if kind is bool or isinstance(value, bool):
         return kind is bool and isinstance(value, bool)
-    return isinstance(value, int | float if kind is float else kind) and value >= 0
+    whole = isinstance(value, int)
+    return (whole or (kind is float and isinstance(value, float))) and 0 <= value < float("inf")
 
 
 def shown(behaviour: Behaviour) -> dict[str, Any]:

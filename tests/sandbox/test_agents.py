@@ -17,7 +17,7 @@ async def test_an_agent_lives_in_both_families(simli: Account, base: str) -> Non
     created = await simli.http.post(f"{base}/agent", headers=simli.header, json=AGENT)
     agent = created.json()
     assert created.status_code == 201
-    assert uuid.UUID(agent["id"]) and uuid.UUID(agent["owner_id"])
+    assert [str(uuid.UUID(agent[name])) for name in ("id", "owner_id")] == [agent["id"], agent["owner_id"]]
     assert (agent["max_idle_time"], agent["max_session_length"], agent["prompt"]) == (300, 3600, "")
     for path in (f"{base}/agents", f"{base}/agent"):
         assert (await simli.http.get(path, headers=simli.header)).json() == [agent]

@@ -109,7 +109,7 @@ class Viewer:
 
 @contextlib.asynccontextmanager
 async def viewing(*, candidates: bool = True, sends: bool = False) -> AsyncIterator[tuple[Viewer, dict[str, str]]]:
-    """A viewer and its offer. No `candidates`: as a browser offers; `sends`: camera and microphone, as the seed does."""
+    """A viewer and its offer. No `candidates`: as a browser offers; `sends`: camera and microphone, as the seed."""
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     viewer = Viewer(connection)
     for kind in ("audio", "video"):
