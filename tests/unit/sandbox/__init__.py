@@ -1,1 +1,1 @@
-"""The sandbox, without its sockets."""
+"""What the sandbox is made of, without a socket."""
