@@ -73,3 +73,36 @@ def _syllable(seed: int, pace: float) -> NDArray[np.float32]:
     breath = size // 6
     vowel[:breath] += np.random.default_rng(seed).normal(0, 0.02, breath).astype(np.float32)
     return vowel
+
+
+class Saying:
+    """A text that comes in pieces, as it is said; and how much of it somebody heard when it is cut off."""
+
+    def __init__(self, pace: float = 1.0) -> None:
+        self.pace = pace
+        self._open = ""
+        self._begins: list[tuple[int, str]] = []
+        self._samples = 0
+
+    def add(self, text: str) -> bytes:
+        """The PCM of the words that are whole now; the last waits for the space behind it."""
+        found = words(self._open + text)
+        self._open = ""
+        if found and not found[-1][-1].isspace():
+            self._open = found.pop()
+        return b"".join(map(self._word, found))
+
+    def rest(self) -> bytes:
+        """The PCM of the last word: no more text comes."""
+        found, self._open = words(self._open), ""
+        return b"".join(map(self._word, found))
+
+    def heard(self, samples: int) -> str:
+        """The words that were begun within the first `samples` played: a word that is cut off counts as said."""
+        return "".join(word for begin, word in self._begins if begin < samples).rstrip()
+
+    def _word(self, word: str) -> bytes:
+        pcm = babble(word.strip(), self.pace)
+        self._begins.append((self._samples, word))
+        self._samples += len(pcm) // 2
+        return pcm
