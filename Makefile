@@ -4,8 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 STAMPS := $(VENV)/.stamps
-export HOST PORT GATEWAY_CONFIG GATEWAY_VAR
-SERVE  := $(if $(GGUF),--gguf $(GGUF),$(if $(LLM),--llm))
+export HOST PORT GATEWAY_CONFIG GATEWAY_VAR TUNNEL
+SERVE  := $(if $(GGUF),--gguf $(GGUF),$(if $(LLM),--llm)) $(if $(TUNNEL),--tunnel "$$TUNNEL")
 
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -48,7 +48,7 @@ ingest: setup  ## Bring knowledge/ into the index (only what changed)
 	$(BIN)/gateway ingest
 
 .PHONY: run
-run: setup $(if $(LLM)$(GGUF),$(STAMPS)/llm)  ## Install, ingest, serve (PORT=8000; LLM=1, GGUF=path: local model)
+run: setup $(if $(LLM)$(GGUF),$(STAMPS)/llm)  ## Install, ingest, serve (PORT=8000; LLM=1, GGUF=path; TUNNEL='command')
 	@$(BIN)/gateway ingest
 	@exec $(BIN)/gateway serve $(SERVE)
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "check": "say what a start or a turn would miss, and what to do",
     "keys": "make, list and revoke API keys",
     "sandbox": "a local Simli: no account, no key, no network",
+    "sessions": "start, list and end sessions, and read what was said",
 }
 
 
@@ -43,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
 
 def settings_for(arguments: argparse.Namespace) -> Read:
     """Read the settings file, if one is named, and the environment. May be asked again, for a reload."""
-    options = {name: getattr(arguments, name) for name in ("llm", "gguf") if hasattr(arguments, name)}
+    options = {name: getattr(arguments, name) for name in ("llm", "gguf", "tunnel") if hasattr(arguments, name)}
     environ = dict(os.environ)
     for name in ("host", "port"):  # a flag wins over the environment, and is checked as it is
         if getattr(arguments, name, None) is not None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ from gateway.http.urls import routes
 from gateway.reloading import Current, Found
 from gateway.settings import Read, Settings
 from gateway.store import Store
-from gateway.types import Agent, Retrieve
+from gateway.types import Agent, Retrieve, Turn
 from gateway.types.administration import Administration
 from gateway.watching import Sources, followed
 
@@ -41,13 +41,14 @@ def create_app(
     access: Access | None = None,
     sources: Sources | None = None,
     administered: Administration | None = None,
+    missing: Callable[[], Iterable[str]] = tuple,
 ) -> Starlette:
     """Return the ASGI application. Nothing is opened before its lifespan begins.
 
     `retrieve` searches in place of the knowledge that the settings name; `access` says who may call, and how much, in
     place of the store. `sources` are followed: where their files change, or a reload is asked for, what they say is
     served. Without them a reload reads the agent files only. `administered` stands behind the admin API in place of
-    what is opened.
+    what is opened. `missing` is what it does without beside what was opened here: a tunnel.
     """
     drain = drain or Drain()
     middleware = [Middleware(Identified), Middleware(Caught)]
@@ -64,7 +65,7 @@ def create_app(
         routes=routes(),
         middleware=middleware,
         exception_handlers={GatewayError: on_gateway_error, HTTPException: on_http_exception},
-        lifespan=_lifespan(settings, agents, drain, Given(retrieve, access, sources, administered)),
+        lifespan=_lifespan(settings, agents, drain, Given(retrieve, access, sources, administered, missing)),
     )
 
 
@@ -75,6 +76,8 @@ class Given(NamedTuple):
     access: Access | None
     sources: Sources | None
     administered: Administration | None
+    missing: Callable[[], Iterable[str]]
+    """Nothing's place: said beside what is missing of those."""
 
 
 def _lifespan(
@@ -111,8 +114,8 @@ def _lifespan(
             yield State(
                 settings=settings,
                 brain=current.brain,
-                ended=observe.turn_ended,
-                missing=opened.missing,
+                ended=_recorder(opened.store),
+                missing=lambda: [*opened.missing(), *given.missing()],
                 draining=lambda: drain.begun,
                 reload=current.reload,
                 administration=administered,
@@ -124,6 +127,16 @@ def _lifespan(
             )
 
     return lifespan
+
+
+def _recorder(store: Store) -> Callable[[Turn], None]:
+    """What becomes of a turn's record: a line in the log; in the store a session's words, which the log never has."""
+
+    def ended(turn: Turn) -> None:
+        observe.turn_ended(turn)
+        store.sessions.turned(turn)
+
+    return ended
 
 
 def _access(store: Store, current: Current) -> Access:

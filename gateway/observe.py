@@ -53,6 +53,7 @@ def fields(turn: Turn) -> dict[str, Any]:
         "model": turn.model,
         "target": turn.target,
         "key": turn.key,
+        "session": turn.session,
         "attempts": [attempt._asdict() for attempt in turn.attempts],
         "filler": turn.filler,
         "stream": turn.stream,

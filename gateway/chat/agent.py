@@ -64,10 +64,11 @@ RULES = {
     (Retrieval, "top_k"): Rule(least=1, most=20),
     (Retrieval, "floor"): Rule(least=0, most=1),
     (Retrieval, "budget_ms"): Rule(least=1, most=10_000),
-    # Simli's own two: its agents take no other provider.
-    (Voice, "provider"): Rule(choices=("cartesia", "elevenlabs")),
+    # Simli Auto's four. Its Agents take the first two only, which `agents plan` says.
+    (Voice, "provider"): Rule(choices=("cartesia", "elevenlabs", "playht", "user")),
     (Voice, "id"): _ID,
     (Voice, "model"): Rule(pattern=r"\S{0,200}", says="a model's name without blanks"),
+    (Voice, "user_id"): Rule(pattern=r"\S{0,200}", says="an id without blanks"),
 }
 
 _FENCE = re.compile(r"---[ \t]*")

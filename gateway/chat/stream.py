@@ -194,6 +194,8 @@ def recorded(turn: Turn, clock: Callable[[], float]) -> Stage:
                     if chunk.finish_reason is not None:
                         turn.finish_reason = chunk.finish_reason
                     yield chunk
+                    if turn.said is not None and chunk.text:
+                        turn.said.append(chunk.text)  # it is written: the next one is asked for
         except GatewayError as error:
             turn.outcome = "refused" if isinstance(error, RequestError) else "upstream_error"
             turn.code, turn.phase = error.code, "done"

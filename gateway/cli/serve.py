@@ -7,16 +7,20 @@ import logging
 import signal
 import socket
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
 from gateway import checks, clients
 from gateway.app import Drain, create_app
+from gateway.cli import tunnelling
 from gateway.cli.ending import Signals, Uvicorn, drained
 from gateway.errors import ConfigurationError, Fault
 from gateway.http.protocol import Wire, listening
 from gateway.settings import Read, Settings, Target
+from gateway.tunnel import Tunnel
 from gateway.types import Agent
 from gateway.watching import Sources
 
@@ -32,6 +36,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, help="port to listen on (PORT, 8000); 0: a free one")
     parser.add_argument("--llm", action="store_true", help="answer with the packaged local model")
     parser.add_argument("--gguf", type=Path, metavar="PATH", help="answer with this local model")
+    words = "open this tunnel, and take its URL for the public one: 'cloudflared tunnel --url {url}'"
+    parser.add_argument("--tunnel", metavar="COMMAND", help=words)
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -44,9 +50,10 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         sockets.append(bound(host.strip("[]"), int(port), "admin.listen"))
     drain = Drain()
     sources = Sources(arguments.read, arguments.config, asyncio.Event())
-    server = Uvicorn(config(settings, agents, drain, sources), drain)
+    tunnel = tunnelling.made(settings)
+    server = Uvicorn(config(settings, agents, drain, sources, tunnel), drain)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-        return runner.run(served(server, sockets, settings, agents, sources))
+        return runner.run(served(server, sockets, settings, agents, sources, tunnel=tunnel))
 
 
 def refused(_: argparse.Namespace, found: Read) -> int:
@@ -55,10 +62,12 @@ def refused(_: argparse.Namespace, found: Read) -> int:
     raise ConfigurationError(found.faults)
 
 
-def config(settings: Settings, agents: Mapping[str, Agent], drain: Drain, sources: Sources) -> uvicorn.Config:
+def config(
+    settings: Settings, agents: Mapping[str, Agent], drain: Drain, sources: Sources, tunnel: Tunnel | None
+) -> uvicorn.Config:
     """How uvicorn is run: its own log lines off."""
     return uvicorn.Config(
-        create_app(settings, agents, drain, sources=sources),
+        create_app(settings, agents, drain, sources=sources, missing=tunnel.missing if tunnel else tuple),
         log_config=None,
         access_log=False,
         server_header=False,
@@ -92,8 +101,10 @@ async def served(
     settings: Settings,
     agents: Mapping[str, Agent],
     sources: Sources,
+    *,
+    tunnel: Tunnel | None = None,
 ) -> int:
-    """Run uvicorn until a signal says that it is to end, and then to its end."""
+    """Run uvicorn until a signal says that it is to end, or its tunnel cannot be opened, and then to its end."""
     host, port = sockets[0].getsockname()[:2]
     signals = Signals(sources.asked)
     # A start that failed for a reason of ours is told by __main__, in a sentence: no stack of uvicorn's beside it.
@@ -106,10 +117,14 @@ async def served(
         announce(f"http://{f'[{host}]' if ':' in host else host}:{port}", settings, agents)
         asked = asyncio.create_task(signals.asked.wait())
         remarking = asyncio.create_task(remarked(settings, agents))
-        await asyncio.wait({serving, asked}, return_when=asyncio.FIRST_COMPLETED)
-        asked.cancel()
-        remarking.cancel()
-        await drained(server, serving, signals, settings.server)
+        # What runs comes through the tunnel to its end: it is left last.
+        async with tunnelling.opened(tunnel, settings, port) as failed:
+            ends: set[asyncio.Future[Any]] = {serving, asked, failed}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            asked.cancel()
+            remarking.cancel()
+            notice = replace(settings.server, drain_notice=0.0) if failed.done() else settings.server
+            await drained(server, serving, signals, notice)
     elif not serving.done():
         serving.cancel()  # still opening: there is nothing to drain
         await asyncio.wait({serving})

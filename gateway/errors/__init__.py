@@ -47,6 +47,14 @@ GatewayError                  500 server_error            internal_error
 │   ├── SimliRejected         422                         simli_rejected: a value that it does not take
 │   ├── SimliNotFound         404                         simli_not_found
 │   └── SimliProtocolError    502                         simli_protocol_error: it cannot be read
+├── NotReachable              502 reach_error             not_reachable: by the public URL, before a session starts
+│   ├── NotPublic             424                         not_public: a URL that Simli cannot be given
+│   ├── NotThisGateway        502                         not_this_gateway: something else answers there
+│   ├── KeyNotTaken           502                         key_not_taken: what Simli would present is refused
+│   ├── StreamBuffered        502                         stream_buffered: it comes in one piece
+│   ├── StreamBroken          502                         stream_broken: it is no whole stream
+│   ├── FirstWordLate         504                         first_word_late
+│   └── NothingToSay          502                         nothing_to_say: only an apology would be heard
 ├── KnowledgeError            500                         ingesting or opening a collection failed
 └── ConfigurationError        --                          settings and agent files: every fault at once
 
@@ -54,6 +62,16 @@ Statuses and types are OpenAI's: https://platform.openai.com/docs/guides/error-c
 """
 
 from gateway.errors.configuration import ConfigurationError, Fault
+from gateway.errors.reach import (
+    FirstWordLate,
+    KeyNotTaken,
+    NothingToSay,
+    NotPublic,
+    NotReachable,
+    NotThisGateway,
+    StreamBroken,
+    StreamBuffered,
+)
 from gateway.errors.request import (
     AuthenticationError,
     Conflict,
@@ -120,6 +138,7 @@ __all__ = [
     "Draining",
     "Fault",
     "FilesAtFault",
+    "FirstWordLate",
     "GatewayError",
     "HeadersTooLarge",
     "InsufficientScope",
@@ -127,13 +146,18 @@ __all__ = [
     "InvalidName",
     "InvalidType",
     "InvalidValue",
+    "KeyNotTaken",
     "KnowledgeError",
     "MethodNotAllowed",
     "MissingKey",
     "MissingParameter",
     "ModelNotFound",
     "NotFound",
+    "NotPublic",
+    "NotReachable",
+    "NotThisGateway",
     "NotWritable",
+    "NothingToSay",
     "Overloaded",
     "RateLimited",
     "RequestError",
@@ -149,6 +173,8 @@ __all__ = [
     "SimliTimeout",
     "SimliUnavailable",
     "StoreUnavailable",
+    "StreamBroken",
+    "StreamBuffered",
     "TooLarge",
     "UnsupportedMediaType",
     "UpstreamAuthFailed",

@@ -24,6 +24,8 @@ class SimliError(GatewayError):
         """Simli's own, such as INVALID_FACE_ID; empty where it named none."""
         self.simli_status = simli_status
         """The HTTP status that it answered with; 0 where there was no answer."""
+        self.unsent = False
+        """Whether what was asked surely never got there, so that nothing can have been done."""
 
     @property
     def envelope(self) -> dict[str, Any]:

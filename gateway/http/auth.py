@@ -1,4 +1,4 @@
-"""Who calls: a key in a header, a capability in the path, or nobody in particular where that is allowed.
+"""Who calls: a key in a header or in the path, a capability in the path, or nobody in particular where that is allowed.
 
 Whatever is wrong with a key, its holder is told the same; which it was goes to the log, with the key's id.
 """
@@ -69,9 +69,9 @@ def chatting(request: Request[State]) -> Caller:
     settings = state["settings"]
     if settings.admin.listen and arrived_at(settings.admin.listen, request.scope):
         raise NotFound(f"Not Found: {request.method} {request.url.path}.")
-    if opened := request.scope["state"].get("capability"):
-        return Caller(agent=opened)
     presented = _presented(request.scope["headers"])
+    if "path_key" in state or "capability" in state:
+        return _by_path(presented, request)
     anonymous = settings.auth.anonymous
     if not presented.text and not presented.odd:
         if anonymous:
@@ -82,11 +82,36 @@ def chatting(request: Request[State]) -> Caller:
         raise InsufficientScope("The admin key opens /admin; `gateway keys create` makes one that may chat.")
     if key is None and anonymous:
         return Caller()
-    key = _sound(key, request)
+    key = _chats(_sound(key, request), state)
+    return Caller(key, key.agent)
+
+
+def _by_path(presented: _Presented, request: Request[State]) -> Caller:
+    """Who asks by a key or a capability in the path. What comes in a header beside it opens nothing more.
+
+    Simli sends what it likes there, so a key that is none of ours is passed over. One of ours that is revoked or has
+    expired is refused: whoever took it away meant its holder. A good one says whose turn a capability's is.
+    """
+    state = request.state
+    beside = _recognised(presented, state)
+    if "path_key" in state:
+        key = _chats(_sound(state["path_key"], request), state)
+        if beside is not None:
+            _sound(beside, request)
+        return Caller(key, key.agent)
+    agent = state["capability"]
+    if beside is None:
+        return Caller(agent=agent)
+    beside = _sound(beside, request)
+    ours = beside.scope == "chat" and beside.agent in {"", agent}
+    return Caller(beside if ours else None, agent)
+
+
+def _chats(key: Key, state: State) -> Key:
     if key.scope != "chat":
         logger.warning("request %s: key %s of scope %s asks to chat", state["request_id"], key.id, key.scope)
         raise InsufficientScope("This key is for /admin; `gateway keys create` makes one that may chat.")
-    return Caller(key, key.agent)
+    return key
 
 
 def admin(endpoint: Endpoint) -> Endpoint:
@@ -114,7 +139,11 @@ def arrived_at(listen: str, scope: Mapping[str, Any]) -> bool:
 
 
 def _administrating(request: Request[State]) -> None:
-    """Raise unless the caller is an administrator: by key, or by being on this machine where no key is set."""
+    """Raise unless the caller is an administrator: by key, or by being on this machine where no key is set.
+
+    Where a tunnel or a public URL leads here, being on this machine proves nothing: a tunnel that passes bytes on calls
+    from here as well, with whatever headers a stranger wrote.
+    """
     state = request.state
     presented = _presented(request.scope["headers"])
     if presented.text or presented.odd:
@@ -125,7 +154,7 @@ def _administrating(request: Request[State]) -> None:
             return
         logger.warning("request %s: key %s of scope %s asks for /admin", state["request_id"], key.id, key.scope)
         raise InsufficientScope("This key may chat; /admin needs one of scope admin.")
-    if state["settings"].admin_key or not here(request.scope):
+    if state["settings"].admin_key or state["settings"].exposed or not here(request.scope):
         raise MissingKey("An admin key is needed: Authorization: Bearer KEY.", headers=CHALLENGE)
 
 

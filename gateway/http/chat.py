@@ -16,7 +16,10 @@ from gateway.chat import request as requests
 from gateway.chat.addressee import addressee
 from gateway.chat.answer import Brain, answer
 from gateway.chat.frames import Stamp, frames
+from gateway.chat.history import last_words
 from gateway.chat.opening import Answer
+from gateway.chat.parting import parted
+from gateway.chat.request import ChatRequest
 from gateway.errors import CallerGone, Draining, GatewayError, Overloaded, RequestError, UpstreamError
 from gateway.http.auth import Caller, chatting
 from gateway.http.hangup import body, cancelled_on_hangup
@@ -24,6 +27,7 @@ from gateway.http.limits import Place, quotas, refused, told
 from gateway.http.state import State
 from gateway.http.streamed import Streamed
 from gateway.types import Agent, Outcome, Quota, Turn
+from gateway.types.reach import PARTED, PREFLIGHT
 
 
 async def chat_completions(request: Request[State]) -> Response | Streamed:
@@ -70,6 +74,7 @@ async def _answered(
     if chat.stream is None and _wants_json(request):
         chat = replace(chat, stream=False)
     turn.timings["parse"] = (brain.clock() - began) * 1000
+    _listened(turn, chat, brain, caller, request)
     path_agent = request.path_params.get("agent", "")
     if caller.agent and not chat.model:
         path_agent = path_agent or caller.agent
@@ -81,11 +86,26 @@ async def _answered(
             return await _folded(answered, turn, state, place)
     stamp = _stamp(turn)
     turn.stream = True
+    chunks = parted(PARTED)(answered.chunks) if PREFLIGHT in request.headers else answered.chunks
     return Streamed(
-        frames(answered.chunks, stamp, usage=chat.include_usage, redact=state["redact"]),
+        frames(chunks, stamp, usage=chat.include_usage, redact=state["redact"]),
         _headers(answered, turn, place),
         ended=partial(_stream_ended, answered, turn, state, place),
     )
+
+
+def _listened(turn: Turn, chat: ChatRequest, brain: Brain, caller: Caller, request: Request[State]) -> None:
+    """Say whose session the turn is of, and have its words kept where the agent has transcripts.
+
+    A capability without a key is an agent of Simli's that sends none: the one session that is open may be meant.
+    """
+    session = caller.key.session if caller.key else ""
+    if not caller.agent or (caller.key and not session) or PREFLIGHT in request.headers:
+        return
+    turn.session = session
+    agent = brain.agents.get(caller.agent)
+    if agent is not None and agent.transcript:
+        turn.heard, turn.said = last_words(chat.messages)[0], []
 
 
 def _agent(model: str, path_agent: str, brain: Brain) -> Agent | None:

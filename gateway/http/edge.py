@@ -16,9 +16,12 @@ logger = logging.getLogger("gateway.http")
 
 _CALLERS_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _OPENED = re.compile(r"(?:/agents/(?P<agent>[^/]+))?(?:/v1)?(?P<path>/chat/completions|/models(?:/.+)?)")
-"""What a capability opens."""
+"""What a capability, or a key in its place, opens."""
+KEY = "gw_"
+"""How a key begins. In a path it stands where a capability does: a caller may send another key than it was given, or
+none, but it asks the URL."""
 NOWHERE = "/k/…"
-"""The path of every capability that opens nothing there: no route has it, so all get the same 404."""
+"""The path of every capability or key that opens nothing there: no route has it, so all get the same 404."""
 _CHAT = re.compile(r"(?P<agent>/agents/[^/]+)?(?:(?:/v1)*/chat/completions)+")
 
 
@@ -74,15 +77,20 @@ class Identified:
         scope["raw_path"] = b""
         scope["path"] = NOWHERE
         state = scope["state"]
-        agent = state["access"].agent_of(presented)
+        key = state["access"].recognise(presented) if presented.startswith(KEY) else None
+        agent = key.agent if key else state["access"].agent_of(presented)
         found = _OPENED.fullmatch(self._path(f"/{rest}"))
-        if agent is None or found is None or found["agent"] not in {None, agent}:
+        if agent is None or found is None or (agent and found["agent"] not in {None, agent}):
             address = counted(caller(scope, state["settings"].server.trusted_proxies))
             if not state["wrong_keys"].spent(address):
                 logger.warning("request %s from %s: a capability that opens nothing", state["request_id"], address)
             return
-        state["capability"] = agent
-        scope["path"] = f"/agents/{agent}{found['path']}"
+        if key is not None:
+            state["path_key"] = key  # whether it is revoked or expired is looked at where every key is
+        else:
+            state["capability"] = agent
+        name = agent or found["agent"]
+        scope["path"] = f"/agents/{name}{found['path']}" if name else found["path"]
 
     def _path(self, path: str) -> str:
         meant = canonical(path)

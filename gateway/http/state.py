@@ -53,3 +53,5 @@ class State(TypedDict):
     """The server's own, without the rings around it."""
     capability: NotRequired[str]
     """The agent that the path's capability opens."""
+    path_key: NotRequired[Key]
+    """The key in the path, where one stands there; revoked and expired ones too."""

@@ -48,6 +48,8 @@ class Child:
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("gateway.processes"))
     level: int = logging.INFO
     """What its output is logged at."""
+    hears: Callable[[], Callable[[str], None]] | None = None
+    """Called at each start for who is given the lines of its output, as they are logged."""
 
 
 @dataclass(slots=True)
@@ -87,6 +89,7 @@ class _Output(asyncio.Protocol):
         self.last: deque[str] = deque(maxlen=_LINES_KEPT)
         self.ended = asyncio.Event()
         self._child = child
+        self._heard = child.hears() if child.hears else None
         self._rest = b""
 
     def data_received(self, data: bytes) -> None:
@@ -107,6 +110,8 @@ class _Output(asyncio.Protocol):
         if text:
             self.last.append(text)
             self._child.log.log(self._child.level, "%s: %s", self._child.name, text)
+            if self._heard is not None:
+                self._heard(text)
 
 
 @dataclass(slots=True)

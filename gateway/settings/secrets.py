@@ -64,14 +64,22 @@ def withheld(settings: Settings) -> list[str]:
 
 
 def guarded(settings: Settings, table: Mapping[str, object], builder: Builder) -> Settings:
-    """Anonymous callers are let in on a loopback address only: asked for elsewhere, that is a fault."""
+    """Anonymous callers are let in where only this machine can call: asked for elsewhere, that is a fault.
+
+    Where a public URL leads here they have to be asked for: what lies between may have a guard of its own.
+    """
     _addresses(settings, builder)
-    if loopback(settings.server.host):
+    elsewhere = not loopback(settings.server.host)
+    if not (elsewhere or settings.exposed):
         return settings
     auth = table.get("auth")
-    if isinstance(auth, Mapping) and auth.get("anonymous") is True:
+    wanted = isinstance(auth, Mapping) and auth.get("anonymous") is True
+    if wanted and not (elsewhere or settings.tunnel):
+        return settings
+    if wanted:
+        where = repr(settings.server.host[:80]) if elsewhere else "through a tunnel"
         problem = (
-            f"must be false where others than this machine can call ({settings.server.host[:80]!r}): "
+            f"must be false where others than this machine can call ({where}): "
             "`gateway keys create` makes a key, `gateway agents show NAME --url` a URL that needs none"
         )
         builder.fault(("auth", "anonymous"), problem)

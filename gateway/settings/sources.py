@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from gateway.errors import ConfigurationError, Fault
@@ -105,6 +105,7 @@ RULES = {
     (Settings, "admin_key"): Rule(withheld="a key does not belong in a file: put it into GATEWAY_ADMIN_KEY"),
     (Settings, "secret"): Rule(withheld="a secret does not belong in a file: put it into GATEWAY_SECRET"),
     (Settings, "public_url"): Rule(withheld="is set by the environment: GATEWAY_PUBLIC_URL"),
+    (Settings, "tunnel"): Rule(withheld="is an option: gateway serve --tunnel COMMAND"),
     (Settings, "simli_url"): Rule(withheld="is set by the environment: SIMLI_URL"),
     (Settings, "simli_key"): Rule(withheld="a key does not belong in a file: put it into SIMLI_API_KEY"),
     (Settings, "environ"): Rule(withheld="is the environment itself"),
@@ -119,17 +120,9 @@ class Read(NamedTuple):
     faults: tuple[Fault, ...] = ()
 
 
-def load(
-    text: str | None,
-    where: str,
-    environ: Mapping[str, str],
-    *,
-    base: Path,
-    llm: bool = False,
-    gguf: Path | None = None,
-) -> Settings:
+def load(text: str | None, where: str, environ: Mapping[str, str], *, base: Path, **options: Any) -> Settings:
     """As `read`, but raises ConfigurationError with all the faults."""
-    found = read(text, where, environ, base=base, llm=llm, gguf=gguf)
+    found = read(text, where, environ, base=base, **options)
     if found.settings is None or found.faults:
         raise ConfigurationError(found.faults)
     return found.settings
@@ -143,9 +136,11 @@ def read(
     base: Path,
     llm: bool = False,
     gguf: Path | None = None,
+    tunnel: str | None = None,
 ) -> Read:
     """The settings of `text` (None: there is no file) and `environ`; with `llm` or `gguf`, the local model's route too.
 
+    With `tunnel`, the command of one, others than this machine can call.
     Relative paths, written or default, start at `base`: the file's folder, or the working directory where
     there is no file. GATEWAY_VAR starts at the working directory, as any path of the environment does.
     """
@@ -157,7 +152,7 @@ def read(
     written = builder.table(Settings, table) or Settings()
     settings = _environment(_based(written, base, table), environ, builder)
     settings = _routes(secrets.read(settings, environ, builder), environ, builder, local=_local(llm=llm, gguf=gguf))
-    settings = secrets.guarded(settings, table, builder)
+    settings = secrets.guarded(replace(settings, tunnel=tunnel or ""), table, builder)
     return Read(settings, tuple(builder.faults))
 
 

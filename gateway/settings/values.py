@@ -216,13 +216,21 @@ class Settings:
     secret: str = field(default="", repr=False)
     """GATEWAY_SECRET: capabilities are made with it; empty: the one that lies under `var`, made at the first start."""
     public_url: str = ""
-    """GATEWAY_PUBLIC_URL: where callers reach the gateway; empty: where it listens."""
+    """GATEWAY_PUBLIC_URL: where callers reach the gateway; empty: where it listens. A tunnel's own goes before it
+    (`public.url`)."""
+    tunnel: str = ""
+    """`gateway serve --tunnel`: the command of a tunnel to where it listens; empty: there is none."""
     simli_url: str = SANDBOX_URL
     """SIMLI_URL; without it Simli's own where SIMLI_API_KEY is set, else the sandbox on this machine."""
     simli_key: str = field(default=SANDBOX_KEY, repr=False)
     """SIMLI_API_KEY; without it the one that the sandbox takes."""
     environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     """The whole environment, for the names that agent files give: `tts_key_env`."""
+
+    @property
+    def exposed(self) -> bool:
+        """Whether something on this machine lets others in: what comes from here may come from anywhere then."""
+        return bool(self.tunnel) or not loopback(urlsplit(self.public_url).hostname or "localhost")
 
     @property
     def simli_is_local(self) -> bool:

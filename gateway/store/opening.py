@@ -12,6 +12,8 @@ from gateway.store.generations import Generations
 from gateway.store.keys import Keys
 from gateway.store.limits import Limits
 from gateway.store.register import SIGNAL, Register
+from gateway.store.sessions import SCRIPTS as SESSION_SCRIPTS
+from gateway.store.sessions import Sessions
 from gateway.store.signals import Hear, Payload, Signals
 from gateway.store.upkeep import kept_up
 from gateway.types import Admit
@@ -28,6 +30,7 @@ class Store:
 
     keys: Keys
     generations: Generations
+    sessions: Sessions
     admit: Admit
     publish: Callable[[str, Payload], None]
     """Tell every process something of a kind; it may get lost. Never waits."""
@@ -63,9 +66,9 @@ async def opened(settings: Settings, *, lease: float = limits.LEASE) -> AsyncIte
             lambda: settings.redis_url or embedded.address(directory),
             settings.store.timeout,
             settings.store.prefix,
-            limits.SCRIPTS,
+            (*limits.SCRIPTS, *SESSION_SCRIPTS),
         )
-        errands, departures = Errands(), Errands()
+        errands, departures, words = Errands(), Errands(), Errands()
         signals = Signals(connection, errands)
         register = Register(connection, settings.var / "keys.json", lambda: signals.publish(SIGNAL, {}))
         limiting = Limits(connection, departures, lease)
@@ -74,12 +77,13 @@ async def opened(settings: Settings, *, lease: float = limits.LEASE) -> AsyncIte
         connection.on_return(register.returned)
         connection.on_return(limiting.renew)
         await stack.enter_async_context(connection.opened())
-        await stack.enter_async_context(_running((departures, errands), signals, register, limiting))
+        await stack.enter_async_context(_running((departures, errands, words), signals, register, limiting))
         if not await register.read_once(START):
             connection.missed()
         yield Store(
             Keys(register, connection, errands),
             Generations(register),
+            Sessions(connection, words),
             limiting.admit,
             signals.publish,
             signals.subscribe,

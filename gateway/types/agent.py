@@ -15,8 +15,11 @@ class Voice:
     """An agent's `voice`, in Simli's words."""
 
     provider: str
+    """`cartesia`, `elevenlabs`, `playht` or `user`; Simli's Agents take the first two only."""
     id: str
     model: str = ""
+    user_id: str = ""
+    """PlayHT's, which text to video wants beside its key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ class Change:
     differences: tuple[Difference, ...] = ()
     warnings: tuple[str, ...] = ()
     """What is allowed and likely not meant: an agent that speaks German with an English voice."""
+    unwanted: bool = False
+    """No agent file asks for it: it stays, and `--prune` deletes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Plan:
     """What Simli cannot take, and files that cannot be read: with any, nothing is applied."""
     unowned: int = 0
     """Agents of the account that are not ours: they stay as they are."""
+    faceless: tuple[str, ...] = ()
+    """Agents without `face_id`: they answer here, and are not registered with Simli."""
 
     @property
     def changed(self) -> tuple[Change, ...]:
@@ -59,6 +63,8 @@ class Applied:
     """Those that were carried out."""
     error: str = ""
     """Why it stopped before the end; empty where it came to it."""
+    code: str = ""
+    """The error's own, such as `simli_timeout`."""
     left: int = 0
     """Changes that were not carried out."""
 
@@ -100,6 +106,10 @@ class Session:
     transcript: bool = True
     idle: int = 300
     """Seconds of silence after which Simli ends it."""
+    unsure: bool = False
+    """Nobody knows whether Simli has started it: the answer did not come."""
+    note: str = ""
+    """What became of it, where that is not the usual: why it was not started."""
 
     def state(self, now: float) -> SessionState:
         """At this moment."""

@@ -27,6 +27,12 @@ class Turn:
     """`route/model` that answered."""
     key: str = ""
     """Id of the caller's key; empty for an anonymous one or a capability."""
+    session: str = ""
+    """The session that its key was made for."""
+    heard: str = ""
+    """What was asked, where the words are kept; in no log."""
+    said: list[str] | None = None
+    """What was sent of the answer, in pieces, in no log either; None: the words are not kept."""
     attempts: list[Attempted] = field(default_factory=list)
     filler: bool = False
     """A filler was said."""

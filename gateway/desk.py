@@ -1,0 +1,38 @@
+"""Binds orchestration to what it works with: Simli's client, agent files, capabilities. For `/admin` and for commands."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from gateway.chat.agent import parse
+from gateway.chat.prompt import MARKER, SIMLI_DEFAULT
+from gateway.http.capability import Capabilities
+from gateway.orchestration.agency import Agency, Texts
+from gateway.orchestration.origin import origin
+from gateway.settings import Settings
+from gateway.simli import client
+from gateway.store import Store
+from gateway.types.administration import AgentFiles
+
+
+def agency(
+    settings: Settings,
+    store: Store,
+    files: Callable[[], Awaitable[AgentFiles]],
+    public: Callable[[], str] = str,
+) -> Agency:
+    """The agents at Simli. `public` is the public URL of now, where a tunnel gave one; else empty."""
+    capabilities = Capabilities(store.secret, lambda: (), store.generations.current, settings.simli.id)
+
+    def endpoint(agent: str) -> str:
+        return origin(settings, public()) + capabilities.path_of(agent)
+
+    return Agency(
+        simli=partial(client.opened, settings.simli_url, settings.simli_key, settings.simli),
+        files=files,
+        endpoint=endpoint,
+        gateway=capabilities.id,
+        prompts=settings.prompts,
+        load=parse,
+        texts=Texts(MARKER, SIMLI_DEFAULT),
+        environ=settings.environ,
+    )

@@ -1,0 +1,35 @@
+"""Where Simli reaches the gateway: GATEWAY_PUBLIC_URL, or for a sandbox on this machine where the gateway listens."""
+
+from gateway.errors import ConfigurationError, Fault
+from gateway.orchestration.publicity import refusal
+from gateway.settings import Settings
+
+VARIABLE = "GATEWAY_PUBLIC_URL"
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 nothing is bound here
+
+
+def listening(settings: Settings) -> str:
+    """Where the gateway is reached on this machine."""
+    host = settings.server.host.strip("[]")
+    host = EVERYWHERE.get(host, host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.server.port}"
+
+
+def origin(settings: Settings, public: str = "") -> str:
+    """The URL that `/k/…` is put behind; `public`, where it is known better than the environment knows it (a tunnel).
+
+    Raises ConfigurationError where Simli could not reach it.
+    """
+    local = settings.simli_is_local
+    url = (public or settings.public_url).rstrip("/")
+    if not url and not local:
+        problem = (
+            "is not set: Simli has to reach this gateway from the internet, at a URL such as https://g.example.org"
+        )
+        raise ConfigurationError([Fault(VARIABLE, 0, "", problem)])
+    if not url and settings.server.port == 0:
+        raise ConfigurationError([Fault("PORT", 0, "", f"is 0, so nobody knows where; set it, or {VARIABLE}")])
+    url = url or listening(settings)
+    if problem := refusal(url, local=local):
+        raise ConfigurationError([Fault(VARIABLE, 0, "", problem)])
+    return url

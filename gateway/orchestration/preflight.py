@@ -1,0 +1,215 @@
+"""One real turn through the public URL, by the openai client, before Simli is given the same URL and key.
+
+What Simli would not hear is found here, where nothing is billed yet, and said by its name (`errors/reach.py`).
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import openai
+import orjson
+from openai.types.chat import ChatCompletionChunk
+from pydantic import ValidationError
+
+from gateway.errors import FirstWordLate, NothingToSay, NotReachable, NotThisGateway, StreamBroken, StreamBuffered
+from gateway.orchestration import verdicts
+from gateway.types.reach import PARTED, PREFLIGHT, Preflight
+
+CONNECT = 5.0
+"""Seconds for name, connection and TLS together."""
+FIRST_WORD = 8.0
+"""Seconds until the first word. A route gives up after six by default and lets the agent apologise; two more for the
+way. What comes later than this, the way has held back, or nobody would wait for."""
+TOTAL = 30.0
+"""Seconds for the whole turn."""
+LONG = 1.5
+"""Seconds until the first word that are worth a warning: so long a person looks at a face that does not answer."""
+APART = PARTED / 3
+"""Seconds between the first words and the end that have to be left of the distance that the gateway put there. Most of
+it may get lost on a shaky way; a buffer leaves nothing of it."""
+TRIES = 2
+"""A lost packet lets two chunks arrive as one, as a buffer does: only what does so twice is one."""
+QUESTION = "Hello! Please tell me in one short sentence that you can hear me."
+SUFFIX = "/chat/completions"
+
+
+async def preflight(
+    base_url: str, key: str, model: str, *, first_word: float = FIRST_WORD, total: float = TOTAL
+) -> Preflight:
+    """Ask as Simli will, by `base_url` (with or without `/chat/completions`), `key` (may be empty) and `model`.
+
+    Raises a NotReachable that says what Simli would meet. Each try takes `total` seconds at most.
+    """
+    where = verdicts.host(base_url)
+    # Without TLS there is nothing to verify, and loading the system's certificates takes a tenth of a second.
+    http = openai.DefaultAsyncHttpxClient(verify=not base_url.startswith("http://"))
+    async with openai.AsyncOpenAI(
+        base_url=base_url.rstrip("/").removesuffix(SUFFIX),
+        api_key=key or "none",
+        max_retries=0,
+        timeout=openai.Timeout(total, connect=CONNECT),
+        http_client=http,
+    ) as client:
+        for tries_left in reversed(range(TRIES)):
+            heard = Heard(where, first_word)
+            await _turn(client, model, heard, total)
+            if heard.spread >= APART:
+                break
+            if not tries_left:
+                raise StreamBuffered(
+                    f"{where} delivers the answer in one piece: something between (a proxy, a tunnel, a content "
+                    f"network) holds the stream back, and the avatar would be silent until the end of each answer. "
+                    f"Switch its buffering off (nginx: proxy_buffering off), or take another tunnel."
+                )
+    return heard.found()
+
+
+@dataclass(slots=True)
+class Heard:
+    """What has arrived of one turn. Moments are those of `time.perf_counter`."""
+
+    where: str
+    patience: float
+    asked: float = field(default_factory=time.perf_counter)
+    first: float = 0.0
+    last: float = 0.0
+    finished: bool = False
+    done: bool = False
+    target: str = ""
+
+    @property
+    def spread(self) -> float:
+        """Seconds between the first words and what came last."""
+        return self.last - self.first
+
+    def chunk(self, chunk: ChatCompletionChunk) -> None:
+        """Take the next one. Raises NothingToSay where it says that the answer is an apology."""
+        extension: Any = (chunk.model_extra or {}).get("x_gateway")
+        if isinstance(extension, dict) and extension.get("incomplete"):
+            raise NothingToSay(verdicts.apology(self.where, str(extension.get("code", ""))))
+        now = time.perf_counter()
+        for choice in chunk.choices:
+            if choice.delta.content and not self.first:
+                self.first = now
+            if choice.delta.content or choice.finish_reason:
+                self.last = now
+            self.finished = self.finished or bool(choice.finish_reason)
+
+    def end(self) -> None:
+        """Say what a stream that came to its end lacks. Raises StreamBroken, NothingToSay."""
+        if not self.finished or not self.done:
+            missing = "a finish" if not self.finished else "[DONE]"
+            raise StreamBroken(
+                f"The stream from {self.where} ends without {missing}: something between cuts it off, and the avatar "
+                "would stop in the middle of its answers."
+            )
+        if not self.first:
+            raise NothingToSay(f"The gateway at {self.where} answers without a word: the avatar would be silent.")
+
+    def found(self) -> Preflight:
+        """What is told of it."""
+        waited = self.first - self.asked
+        warning = f"the first word took {waited:.1f} s: so long a person looks at a face that does not answer"
+        return Preflight(
+            first_word=waited,
+            spread=self.spread,
+            total=self.last - self.asked,
+            target=self.target,
+            warnings=(warning,) if waited > LONG else (),
+        )
+
+
+async def _turn(client: openai.AsyncOpenAI, model: str, heard: Heard, total: float) -> None:
+    """Ask once and hear the answer to its end. Raises NotReachable's kinds."""
+    where = heard.where
+    try:
+        async with (
+            asyncio.timeout(total),
+            asyncio.timeout(heard.patience) as patience,
+            client.chat.completions.with_streaming_response.create(
+                model=model,
+                messages=[{"role": "user", "content": QUESTION}],
+                stream=True,
+                extra_headers={PREFLIGHT: "1"},
+            ) as response,
+        ):
+            _streams(response, where)
+            heard.target = response.headers.get("x-gateway-target", "")
+            async for event in _events(response.iter_lines()):
+                if event == "[DONE]":
+                    heard.done = True
+                    continue
+                heard.chunk(_read(event, where))
+                if heard.first:
+                    patience.reschedule(None)
+        heard.end()
+    except openai.APIStatusError as error:
+        raise verdicts.refused(error, where) from error
+    except openai.APIConnectionError as error:
+        raise _broken(error, heard) from error
+    except TimeoutError:
+        raise _late(heard, total) from None
+    except openai.OpenAIError as error:
+        raise StreamBroken(f"The answer from {where} cannot be read ({type(error).__name__}).") from error
+
+
+def _streams(response: Any, where: str) -> None:
+    """Raise unless this is a stream of a gateway, at the very address that was asked."""
+    if response.http_response.history:
+        raise NotThisGateway(
+            f"{where} sends callers on to {verdicts.host(str(response.url))}, and Simli may not follow: "
+            "set GATEWAY_PUBLIC_URL to where it leads."
+        )
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "text/html":
+        raise NotThisGateway(
+            f"{where} answers with a page of HTML instead of a stream: a tunnel's own page (a warning to visitors, a "
+            "login), or another server. Simli cannot click it away: take a tunnel without one."
+        )
+    if kind != "text/event-stream":
+        raise NotThisGateway(f"{where} answers with {kind or 'nothing that has a type'}, not with a stream of events.")
+
+
+async def _events(lines: AsyncIterator[str]) -> AsyncIterator[str]:
+    """The data of each event, as it arrives."""
+    data: list[str] = []
+    async for line in lines:
+        if line.startswith("data:"):
+            data.append(line.removeprefix("data:").removeprefix(" "))
+        elif not line and data:
+            yield "\n".join(data)
+            data.clear()
+
+
+def _read(event: str, where: str) -> ChatCompletionChunk:
+    """One chunk, as strictly as OpenAI describes it. Raises StreamBroken; NothingToSay for an error in the stream."""
+    with suppress(orjson.JSONDecodeError):
+        told = orjson.loads(event)
+        if isinstance(told, dict) and isinstance(told.get("error"), dict):
+            raise NothingToSay(verdicts.failed(where, told["error"]))
+    try:
+        return ChatCompletionChunk.model_validate_json(event)
+    except ValidationError as error:
+        problem = error.errors()[0]["msg"]
+        raise StreamBroken(f"What {where} streams are no chat completion chunks: {problem[:200]}.") from None
+
+
+def _broken(error: openai.APIConnectionError, heard: Heard) -> NotReachable:
+    if heard.first:
+        return StreamBroken(f"The connection to {heard.where} breaks in the middle of the answer.")
+    if verdicts.timed_out_reading(error):
+        return _late(heard, heard.patience)
+    return verdicts.unconnected(error, heard.where, CONNECT)
+
+
+def _late(heard: Heard, total: float) -> NotReachable:
+    if heard.first:
+        return StreamBroken(f"The answer from {heard.where} has no end within {total:g} seconds.")
+    return FirstWordLate(
+        f"Nothing was heard from {heard.where} within {min(heard.patience, total):g} seconds: what it answers from is "
+        "too slow for a conversation, or something between holds the answer back. gateway check looks at the first."
+    )

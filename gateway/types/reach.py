@@ -1,0 +1,23 @@
+"""What a look through the public URL finds, and how the gateway knows such a turn."""
+
+from dataclasses import dataclass
+
+PREFLIGHT = "x-gateway-preflight"
+"""The header of a turn that nobody speaks: it is not recorded, and parted (`PARTED`). Simli never sends it."""
+PARTED = 0.3
+"""Seconds that the gateway leaves between the first words of such a turn and what follows. However fast a model is and
+however little it says, there is a distance then, which a buffer on the way takes out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """One turn through the public URL that went well. Durations are seconds."""
+
+    first_word: float
+    """From the request on, with the connection's own time."""
+    spread: float
+    """Between the first words and the end."""
+    total: float
+    target: str = ""
+    """Who answered, as `x-gateway-target` says."""
+    warnings: tuple[str, ...] = ()

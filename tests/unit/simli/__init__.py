@@ -1,0 +1,1 @@
+"""What `gateway/simli` computes, without a network."""
