@@ -14,7 +14,7 @@ from gateway.sandbox import stun
 from gateway.sandbox.accounts import Accounts
 from gateway.sandbox.api import agents, auto, compose, edge, refusals
 from gateway.sandbox.options import Options
-from gateway.sandbox.page import control
+from gateway.sandbox.page import control, pages
 from gateway.sandbox.room import routes as room
 from gateway.sandbox.signalling import routes as signalling
 from gateway.sandbox.signalling.patience import Patience
@@ -47,6 +47,7 @@ def create_app(options: Options) -> ASGIApp:
             *signalling.routes(accounts, rest),
             *room.routes(talks),
             *control.routes(accounts, talks),
+            *pages.routes(),
         ],
         exception_handlers={refusals.Refused: refusals.refused, HTTPException: refusals.unserved},
         lifespan=lifespan,
