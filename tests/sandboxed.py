@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import uvicorn
+from starlette.types import ASGIApp
 
 from gateway.sandbox.app import create_app
 from gateway.sandbox.options import Options
@@ -87,8 +88,15 @@ class Sandbox:
 @contextlib.asynccontextmanager
 async def sandboxed(key: str = SANDBOX_KEY, **options: Any) -> AsyncIterator[Sandbox]:
     """A sandbox in this loop, on a free port. It takes a few milliseconds."""
+    async with served(create_app(Options(key=key, **options))) as url:
+        yield Sandbox(url, key)
+
+
+@contextlib.asynccontextmanager
+async def served(app: ASGIApp) -> AsyncIterator[str]:
+    """The URL of an application that is served as the sandbox is, with its WebSockets."""
     config = uvicorn.Config(
-        create_app(Options(key=key, **options)),
+        app,
         host="127.0.0.1",
         port=0,
         log_config=None,
@@ -105,9 +113,8 @@ async def sandboxed(key: str = SANDBOX_KEY, **options: Any) -> AsyncIterator[San
             await asyncio.sleep(0.002)
         if running.done():
             await running
-            raise RuntimeError("The sandbox did not start; its log says why.")
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield Sandbox(f"http://127.0.0.1:{port}", key)
+            raise RuntimeError("The application did not start; its log says why.")
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.over.set()
         await running

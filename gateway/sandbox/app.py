@@ -14,8 +14,11 @@ from gateway.sandbox import stun
 from gateway.sandbox.accounts import Accounts
 from gateway.sandbox.api import agents, auto, compose, edge, refusals
 from gateway.sandbox.options import Options
-from gateway.sandbox.page import control
+from gateway.sandbox.page import control, pages
 from gateway.sandbox.room import routes as room
+from gateway.sandbox.signalling import routes as signalling
+from gateway.sandbox.signalling.patience import Patience
+from gateway.sandbox.signalling.rest import Rest
 from gateway.sandbox.talk.talks import Talks
 
 LARGEST = 32 * 1024 * 1024
@@ -26,12 +29,14 @@ def create_app(options: Options) -> ASGIApp:
     """Return the application. It keeps all its state, so one application is one sandbox."""
     accounts = Accounts(options)
     talks = Talks(accounts)
+    rest = Rest(accounts, Patience())
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with stun.responding(options.host) as accounts.stun_port:
             yield
             await talks.close()
+            await rest.close()
 
     app = Starlette(
         routes=[
@@ -39,8 +44,10 @@ def create_app(options: Options) -> ASGIApp:
             *agents.routes(accounts),
             *auto.routes(accounts, talks),
             *compose.routes(accounts),
+            *signalling.routes(accounts, rest),
             *room.routes(talks),
             *control.routes(accounts, talks),
+            *pages.routes(),
         ],
         exception_handlers={refusals.Refused: refusals.refused, HTTPException: refusals.unserved},
         lifespan=lifespan,

@@ -21,7 +21,7 @@ from gateway.sandbox.calls import Call
 
 logger = logging.getLogger("gateway.sandbox")
 
-OWN = ("/sandbox", "/room", "/favicon.ico")
+OWN = ("/", "/sandbox", "/room", "/favicon.ico")
 """The sandbox's own paths: they are no calls of Simli's. Pages of other origins have business in rooms alone."""
 CURRENT = ("/auto", "/compose", "/static", "/faces", "/integrations", "/assets", "/history", "/ratelimiter")
 """First segments of today's paths; all others are the seed's, agents and `/ping` both."""

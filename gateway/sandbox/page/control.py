@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from gateway.sandbox import behaviour, calls, faults
 from gateway.sandbox.accounts import Accounts
+from gateway.sandbox.api import edge
 from gateway.sandbox.api.asking import document
 from gateway.sandbox.api.refusals import detail
 from gateway.sandbox.sessions import Session
@@ -18,8 +19,8 @@ from gateway.sandbox.talk.talks import Talks
 def routes(accounts: Accounts, talks: Talks) -> list[BaseRoute]:
     """State, behaviour and faults."""
 
-    async def state(_: Request) -> Response:
-        return JSONResponse(shown(accounts, talks))
+    async def state(request: Request) -> Response:
+        return JSONResponse({**shown(accounts, talks), "operations": edge.names(request.app.routes)})
 
     async def behave(request: Request) -> Response:
         wanted = await document(request)

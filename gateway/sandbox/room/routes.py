@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -37,29 +38,16 @@ def routes(talks: Talks) -> list[BaseRoute]:
 
     async def offer(request: Request) -> Response:
         """Somebody comes to watch, with a WebRTC offer `{"sdp", "type"}`; the answer is of the same form."""
-        talk = running(talks, request)
-        peer = Peer(talk.watched())
-        try:
-            answer = await peer.answer(await document(request))
-        except UnreadableOffer as unreadable:
-            await peer.close()
-            raise refusals.detail(400, str(unreadable)) from None
-        talks.greet_when_seen(talk, peer)
-        return JSONResponse(answer)
+        return await _watched(talks, running(talks, request), await document(request))
 
     async def leave(request: Request) -> Response:
         """The person leaves: the session is over, as it is when nobody is in Simli's room."""
-        talk = talks.in_room(request.path_params["room"])
-        if talk is None:
-            raise refusals.detail(404, "There is no such room")
-        await talks.end(talk, "left")
+        await talks.end(known(talks, request), "left")
         return Response(status_code=204)
 
     async def seen(request: Request) -> Response:
         """What the room's page shows."""
-        talk = talks.in_room(request.path_params["room"])
-        if talk is None:
-            raise refusals.detail(404, "There is no such room")
+        talk = known(talks, request)
         turns = [turn.shown() for turn in talk.turns]
         return JSONResponse({"state": talk.state, "reason": talk.session.reason, "turns": turns})
 
@@ -71,14 +59,31 @@ def routes(talks: Talks) -> list[BaseRoute]:
     ]
 
 
-def running(talks: Talks, request: Request) -> Conversation:
-    """The conversation of the room; 404 where there is none, 410 where it is over."""
+def known(talks: Talks, request: Request) -> Conversation:
+    """The conversation of the room, also when it is over; 404 where there was none."""
     talk = talks.in_room(request.path_params["room"])
     if talk is None:
         raise refusals.detail(404, "There is no such room")
+    return talk
+
+
+def running(talks: Talks, request: Request) -> Conversation:
+    """The conversation of the room; 410 where it is over."""
+    talk = known(talks, request)
     if talk.over.is_set():
         raise refusals.detail(410, f"The session is over ({talk.session.reason})")
     return talk
+
+
+async def _watched(talks: Talks, talk: Conversation, offered: dict[str, Any]) -> Response:
+    peer = Peer(talk.watched())
+    try:
+        answer = await peer.answer(offered)
+    except UnreadableOffer as unreadable:
+        await peer.close()
+        raise refusals.detail(400, str(unreadable)) from None
+    talks.greet_when_seen(talk, peer)
+    return JSONResponse(answer)
 
 
 async def _said(request: Request) -> dict[str, str]:

@@ -72,7 +72,10 @@ class Peer:
             raise UnreadableOffer("An offer has `sdp` and `type: offer`.")
         try:
             await self._connection.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="offer"))
-            for transceiver in self._connection.getTransceivers():
+            transceivers = self._connection.getTransceivers()
+            if not transceivers:
+                raise UnreadableOffer("The offer asks for neither audio nor video.")
+            for transceiver in transceivers:
                 self._send(transceiver)
             await self._connection.setLocalDescription()
         except GARBAGE as unread:

@@ -18,9 +18,9 @@ from gateway.sandbox.signalling.spoken import with_token
 class Rest:
     """The sessions that were begun by a POST; they run on when it is answered."""
 
-    def __init__(self, accounts: Accounts, patience: Patience) -> None:
+    def __init__(self, accounts: Accounts, patience: Patience | None = None) -> None:
         self._accounts = accounts
-        self._patience = patience
+        self._patience = patience or Patience()
         self._running: set[asyncio.Task[None]] = set()
 
     async def offered(self, request: Request) -> Response:

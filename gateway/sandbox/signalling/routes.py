@@ -15,23 +15,21 @@ from gateway.sandbox.signalling.socket import current, legacy
 
 Dialect: TypeAlias = Callable[[WebSocket, Accounts, Patience], Awaitable[None]]
 
-LEGACY = ("/StartWebRTCSession", "/startWebRTCSession")
+LEGACY = "/startWebRTCSession"
+"""Also with a capital: the first letter is of either case before it comes here."""
 CURRENT = ("/compose/webrtc/p2p", "/compose/webrtc/peer_to_peer")
-LIVEKIT = ("/StartWebRTCSessionLivekit", "/startWebRTCSessionLivekit", "/compose/webrtc/livekit")
-LARGEST_MESSAGE = 1024 * 1024
-"""Bytes that a WebSocket message may have; the JavaScript client sends a whole answer's audio in one."""
+LIVEKIT = ("/startWebRTCSessionLivekit", "/compose/webrtc/livekit")
 
 
-def routes(accounts: Accounts, rest: Rest | None = None, patience: Patience | None = None) -> list[BaseRoute]:
-    """The routes of one sandbox."""
+def routes(accounts: Accounts, rest: Rest, patience: Patience | None = None) -> list[BaseRoute]:
+    """The routes of one sandbox; whoever serves them closes `rest`."""
     waits = patience or Patience()
-    rest = rest or Rest(accounts, waits)
-    sockets: list[BaseRoute] = [
-        *(WebSocketRoute(path, _bound(legacy, accounts, waits)) for path in LEGACY),
-        *(WebSocketRoute(path, _bound(current, accounts, waits)) for path in CURRENT),
-        *(WebSocketRoute(path, _no_livekit) for path in LIVEKIT),
+    return [
+        WebSocketRoute(LEGACY, _bound(legacy, accounts, waits), name="webrtc"),
+        *(WebSocketRoute(path, _bound(current, accounts, waits), name="webrtc") for path in CURRENT),
+        *(WebSocketRoute(path, _no_livekit, name="livekit") for path in LIVEKIT),
+        Route(LEGACY, rest.offered, methods=["POST"], name="webrtc"),
     ]
-    return [*sockets, *(Route(path, rest.offered, methods=["POST"]) for path in LEGACY)]
 
 
 def _bound(dialect: Dialect, accounts: Accounts, patience: Patience) -> Callable[[WebSocket], Awaitable[None]]:

@@ -107,7 +107,8 @@ class Conversation:
         if turn.spoken:
             return
         turn.spoken = turn.answered = True
-        if text := self._speech.break_off().strip():
+        turn.said = text = self._speech.break_off().strip()
+        if text:
             cut = len(text) < len(turn.text.strip())
             self.session.said.append(Line("assistant", text, turn.began, interrupted=cut or turn.interrupted))
         self._active = time.time()

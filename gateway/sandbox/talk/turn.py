@@ -20,6 +20,8 @@ class Turn:
     """Milliseconds until it said something."""
     error: str = ""
     """Why nothing was said, or no more."""
+    said: str = ""
+    """What was heard of it, once it is over."""
     interrupted: bool = False
     answered: bool = False
     """Whether the LLM is done."""
@@ -67,6 +69,7 @@ class Turn:
         return {
             "asked": self.asked,
             "said": self.text,
+            "heard": self.said,
             "at": self.began,
             "first_ms": self.first_ms,
             "error": self.error or None,

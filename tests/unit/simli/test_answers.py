@@ -138,8 +138,16 @@ def test_an_agent_that_speaks_of_overload_is_no_refusal() -> None:
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("3", 3.0), ("0.5", 0.5), ("-1", 0.0), ("nan", None), ("soon", None), ("", None), ("99999", 3600.0)]
-    + [("Thu, 01 Jan 1970 00:00:00 GMT", 0.0)],
+    [
+        ("3", 3.0),
+        ("0.5", 0.5),
+        ("-1", 0.0),
+        ("nan", None),
+        ("soon", None),
+        ("", None),
+        ("99999", 3600.0),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+    ],
 )
 def test_retry_after_is_a_number_or_a_date(header: str, seconds: float | None) -> None:
     """Anything else says nothing."""

@@ -1,0 +1,239 @@
+"""Signalling in three dialects: the order of its words, its ends, and what is said when something is wrong."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from gateway.sandbox.accounts import Accounts
+from gateway.sandbox.options import Options
+from gateway.sandbox.signalling.patience import Patience
+from gateway.sandbox.signalling.rest import Rest
+from gateway.sandbox.signalling.routes import routes
+from gateway.sandbox.tokens import Compose
+from tests.sandbox.viewer import current, legacy, posted, socket, token, tone, viewing
+from tests.sandboxed import Sandbox, sandboxed, served
+
+SHORT = Patience(offer=0.2, token=0.05, media=0.3, again=0.05)
+
+
+@contextlib.asynccontextmanager
+async def hasty(patience: Patience = SHORT, **behaviour: Any) -> AsyncIterator[tuple[Sandbox, str]]:
+    """The signalling alone, of a sandbox that does not wait long, and a token for it."""
+    accounts = Accounts(Options(key="key"))
+    accounts.behaviour = replace(accounts.behaviour, **behaviour)
+    rest = Rest(accounts, patience)
+    async with served(Starlette(routes=routes(accounts, rest, patience))) as url:
+        yield Sandbox(url, "key"), accounts.tokens.mint(Compose("face", "current"))
+        await rest.close()
+
+
+async def test_todays_order() -> None:
+    """The answer with sdp first and nothing but type beside it, no unknown word before START, and START again later."""
+    async with (
+        hasty() as (sandbox, key),
+        viewing(candidates=False) as (viewer, offer),
+        socket(sandbox, f"/compose/webrtc/peer_to_peer?session_token={key}", viewer) as talk,
+    ):
+        await talk.send(json.dumps(offer))
+        await viewer.heard("START", 2)
+        answer = viewer.texts[0][1]
+        assert answer.startswith('{"sdp":"v=0') and list(json.loads(answer)) == ["sdp", "type"]
+        assert "a=candidate" in json.loads(answer)["sdp"]
+        assert [list(json.loads(text)) for text in viewer.said[:2]] == [
+            ["destination", "session_id"],
+            ["video_metadata"],
+        ]
+        assert viewer.said[2:] == ["START", "START"]
+
+
+async def test_the_seeds_order() -> None:
+    """ACK, the answer, and on the token ACK and START, though the viewer never connects: the oldest client needs it."""
+    async with (
+        sandboxed() as sandbox,
+        viewing() as (viewer, offer),
+        socket(sandbox, "/startWebRTCSession", viewer) as talk,
+    ):
+        viewer.connects = False
+        await talk.send(json.dumps(offer))
+        await viewer.until(lambda: len(viewer.texts) == 2, "the answer")
+        await talk.send("ping 1732.5")
+        await talk.send(bytes(640))
+        await talk.send(await token(sandbox, legacy=True))
+        await viewer.heard("START")
+        assert viewer.said == ["ACK", "pong 1732.5", "MISSING_SESSION_TOKEN", "ACK", "START"]
+        assert viewer.texts[1][1].startswith('{"sdp":')
+
+
+async def test_the_rest_form() -> None:
+    """One POST is answered; token, PCM, SKIP, ping and the end go over the data channel, and the face moves."""
+    async with sandboxed() as sandbox, posted(sandbox) as (viewer, channel):
+        channel.send(await token(sandbox, legacy=True))
+        await viewer.heard("START")
+        channel.send("ping 7")
+        channel.send(tone(0.2))
+        await viewer.heard("SPEAK")
+        channel.send(tone(1.0))
+        channel.send("SKIP")
+        await viewer.heard("SILENT")
+        await viewer.seen(3)
+        channel.send("DONE")
+        await viewer.heard("STOP")
+        assert viewer.said == ["ACK", "START", "pong 7", "ACK", "SPEAK", "ACK", "SILENT", "ENDFRAME", "STOP"]
+        await viewer.until(lambda: viewer.connection.connectionState == "closed", "the end")
+        assert max(sound.rms for sound in viewer.sounds) > 500
+        assert not (await sandbox.state())["running"]
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/compose/webrtc/p2p?session_token=FAIL+TOKEN", "INVALID_SESSION_TOKEN"),
+        ("/compose/webrtc/p2p", "MISSING_SESSION_TOKEN"),
+        ("/compose/webrtc/livekit?session_token=x", "LIVEKIT_NOT_CONFIGURED"),
+        ("/StartWebRTCSessionLivekit", "LIVEKIT_NOT_CONFIGURED"),
+    ],
+)
+async def test_who_may_not_enter_is_told_and_stopped(path: str, code: str) -> None:
+    """An error's code, then STOP and the close, for two clients do not understand the error alone."""
+    async with sandboxed() as sandbox, viewing() as (viewer, _), socket(sandbox, path, viewer) as talk:
+        assert await talk.over() == 1000
+        assert viewer.said == [f"ERROR: {code}", "STOP"]
+
+
+@pytest.mark.parametrize(
+    ("says", "code"),
+    [
+        ([], "NO_OFFER_IN_TIME"),
+        ([json.dumps({"sdp": "v=0", "type": "offer"})], "INVALID_OFFER"),
+        ([json.dumps({"sdp": 7, "type": "offer"})], "INVALID_OFFER"),
+        ([json.dumps({"type": "offer"})], "INVALID_OFFER"),
+    ],
+)
+async def test_an_offer_that_is_none(says: list[str], code: str) -> None:
+    """No offer in time, or one that cannot be read, ends both dialects with its code."""
+    async with hasty() as (sandbox, key):
+        for path in (f"/compose/webrtc/p2p?session_token={key}", "/startWebRTCSession"):
+            async with viewing() as (viewer, _), socket(sandbox, path, viewer) as talk:
+                for text in says:
+                    await talk.send(text)
+                assert await talk.over() == 1000
+                assert [text for text in viewer.said if text != "ACK"] == [f"ERROR: {code}", "STOP"]
+
+
+async def test_a_post_that_is_no_offer() -> None:
+    """422 names what lacks, as FastAPI does; 400 says that an offer cannot be read."""
+    async with sandboxed() as sandbox, httpx.AsyncClient(base_url=sandbox.url, trust_env=False) as client:
+        lacking = await client.post("/startWebRTCSession", json={"sdp": "v=0"})
+        assert (lacking.status_code, lacking.json()["detail"][0]["loc"]) == (422, ["body", "type"])
+        assert (await client.post("/startWebRTCSession", content=b"{")).status_code == 422
+        assert (await client.post("/startWebRTCSession", json={"sdp": "v=0", "type": "offer"})).status_code == 400
+
+
+async def test_a_token_that_does_not_come_is_asked_for() -> None:
+    """MISSING_SESSION_TOKEN while there is time, then an error; a client that sends it when asked gets its START."""
+    async with hasty() as (sandbox, key):
+        for late in (False, True):
+            async with viewing() as (viewer, offer), socket(sandbox, "/startWebRTCSession", viewer) as talk:
+                await talk.send(json.dumps(offer))
+                await viewer.heard("MISSING_SESSION_TOKEN")
+                if late:
+                    assert await talk.over() == 1000
+                    assert viewer.said[-2:] == ["ERROR: MISSING_SESSION_TOKEN", "STOP"]
+                else:
+                    await talk.send(key)
+                    await viewer.heard("START")
+
+
+async def test_silence_and_age_end_a_session() -> None:
+    """ENDFRAME, the reason, STOP, a normal close: IDLE after maxIdleTime without audio, MAX after maxSessionLength.
+
+    What plays is not idle, though it was sent at once: the idle time begins when the avatar has fallen silent.
+    """
+
+    async def ended(audio: bytes = b"", **limits: Any) -> tuple[list[str], float]:
+        async with current(sandbox, **limits) as talk:
+            if audio:
+                await talk.send(audio)
+            assert await talk.over() == 1000
+            return talk.viewer.said, talk.viewer.texts[-1][0]
+
+    async with sandboxed() as sandbox:
+        idle, oldest, spoke = await asyncio.gather(
+            ended(maxIdleTime=1), ended(maxSessionLength=1), ended(tone(0.6), maxIdleTime=1)
+        )
+        assert idle[0][-3:] == ["ENDFRAME", "CLOSING REASON: IDLE", "STOP"]
+        assert oldest[0][-3:] == ["ENDFRAME", "CLOSING REASON: MAX", "STOP"]
+        assert "SILENT" in spoke[0] and spoke[0][-2] == "CLOSING REASON: IDLE" and spoke[1] > 1.5
+        assert sorted(one["reason"] for one in (await sandbox.state())["sessions"]) == ["IDLE", "IDLE", "MAX"]
+
+
+async def test_a_socket_that_drops_ends_its_session() -> None:
+    """Whoever is gone is not billed: the session ends with its socket."""
+    async with sandboxed() as sandbox:
+        async with current(sandbox) as talk:
+            await talk.viewer.seen()
+            assert (await sandbox.state())["running"] == 1
+        async with asyncio.timeout(2):
+            while (await sandbox.state())["running"]:
+                pass
+
+
+async def test_cameras_and_scenes_are_answered() -> None:
+    """The drawn face has no camera and no scenes: each gets Simli's own notice, and no audio is made of them."""
+    async with (
+        hasty() as (sandbox, key),
+        viewing() as (viewer, offer),
+        socket(sandbox, f"/compose/webrtc/p2p?session_token={key}", viewer) as talk,
+    ):
+        await talk.send(json.dumps(offer))
+        await viewer.heard("START", 2)
+        for message in (b"CAM_" + bytes(36), b"CAM_123", "BG_" + "0" * 32, "FG_nonsense", "BG_" + "7" * 32):
+            await talk.send(message)
+        await talk.send("ping")
+        await viewer.heard("pong")
+        assert viewer.said[4:-1] == [
+            "Selected model does not support camera overrides",
+            "Invalid camera override received",
+            "Invalid foreground message: FG_nonsense",
+            "background 77777777-7777-7777-7777-777777777777 is not one of your uploaded backgrounds",
+        ]
+
+
+async def test_faults_of_the_media() -> None:
+    """Audio without pictures, neither of both, no START, a connection that never comes, a socket that drops: as set."""
+
+    async def met(**behaviour: Any) -> tuple[list[str], int, int, int | None]:
+        async with (
+            hasty(**behaviour) as (sandbox, key),
+            viewing() as (viewer, offer),
+            socket(sandbox, f"/compose/webrtc/p2p?session_token={key}", viewer) as talk,
+        ):
+            await talk.send(json.dumps(offer))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(talk.reading), 0.8)
+            return viewer.said[2:], len(viewer.frames), len(viewer.sounds), talk.code
+
+    audio, none, mute, blocked, dropped = await asyncio.gather(
+        met(media="audio"), met(media="none"), met(start="withheld"), met(ice="blocked"), met(drops_after=0.2)
+    )
+    assert audio[0] == ["START", "START"] and not audio[1] and audio[2]
+    assert none[0] == ["START", "START"] and not none[1] and not none[2]
+    assert not mute[0] and mute[1] and mute[2]
+    assert blocked == (["ERROR: WEBRTC_CONNECTION_FAILED", "STOP"], 0, 0, 1000)
+    assert dropped[0] == ["START", "START"] and dropped[3] == 1011
+
+
+async def test_both_dialects_connect_well_within_a_second() -> None:
+    """From the offer to the first picture, with a face that was drawn before and with one that was not."""
+    async with sandboxed() as sandbox:
+        for dialect in (current, legacy):
+            async with dialect(sandbox) as talk:
+                await talk.viewer.seen()
+                assert talk.viewer.frames[0].at < 1.0
