@@ -7,6 +7,7 @@ const SPOKEN_OF = {
   llm_key: "LLM key", suffix: "Path suffix", custom_llm: "customLLMConfig", greeting: "Greeting",
   serves: "Serves", refuses_key_with: "Wrong key is", sessions: "Sessions at once", single_use: "Token used once",
   transcript_after: "Transcript after, s", media: "Media", start: "START", ice: "ICE", drops_after: "Drops after, s",
+  face_takes: "A face takes, s", face_result: "A face is", video_after: "Videos after, s",
 };
 const drawn = new Map();
 let chosen = null;
