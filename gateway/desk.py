@@ -1,4 +1,4 @@
-"""Binds orchestration to what it works with: Simli's client, agent files, capabilities. For `/admin` and for commands."""
+"""Binds orchestration to what it works with: Simli's client, agent files, capabilities. For `/admin` and commands."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial

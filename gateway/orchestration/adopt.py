@@ -48,9 +48,17 @@ def escaped(text: str) -> str:
 def written(name: str, id_: str, fields: Mapping[str, Any], prompt: str) -> str:
     """The text of the agent's file."""
     head = {"name": name, **{key: value for key, value in fields.items() if key != "name"}}
-    front = yaml.safe_dump(head, allow_unicode=True, sort_keys=False, width=100)
-    text = f"---\n{_ORIGIN.format(id=id_)}\n{front}---\n{escaped(prompt).strip()}\n"
-    return text.encode("utf-8", "replace").decode()  # JSON can bring half a character, which no file holds
+    front = yaml.safe_dump(_whole(head), allow_unicode=True, sort_keys=False, width=100)
+    return f"---\n{_ORIGIN.format(id=id_)}\n{front}---\n{escaped(_whole(prompt)).strip()}\n"
+
+
+def _whole(value: Any) -> Any:
+    """The value without half characters, which JSON can bring and no file holds."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, Mapping):
+        return {key: _whole(each) for key, each in value.items()}
+    return value
 
 
 def adopted_before(folder: Path, id_: str) -> Path | None:

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from tests.sandbox.watching import Viewer, current, legacy, silence, tone
+from tests.sandbox.viewer import Viewer, current, legacy, silence, tone
 from tests.sandboxed import sandboxed
 
 AUDIBLE = 500

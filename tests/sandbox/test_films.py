@@ -12,7 +12,7 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.sandbox.watching import tone
+from tests.sandbox.viewer import tone
 from tests.sandboxed import Sandbox, sandboxed
 
 SPEECH: dict[str, dict[str, Any]] = {

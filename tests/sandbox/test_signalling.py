@@ -17,7 +17,7 @@ from gateway.sandbox.signalling.patience import Patience
 from gateway.sandbox.signalling.rest import Rest
 from gateway.sandbox.signalling.routes import routes
 from gateway.sandbox.tokens import Compose
-from tests.sandbox.watching import current, legacy, posted, socket, token, tone, viewing
+from tests.sandbox.viewer import current, legacy, posted, socket, token, tone, viewing
 from tests.sandboxed import Sandbox, sandboxed, served
 
 SHORT = Patience(offer=0.2, token=0.05, media=0.3, again=0.05)

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import numpy as np
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from numpy.typing import NDArray
 from websockets.asyncio.client import ClientConnection, connect
@@ -55,8 +55,9 @@ class Viewer:
     sounds: list[Sound] = field(default_factory=list)
     texts: list[tuple[float, str]] = field(default_factory=list)
     tasks: list["asyncio.Task[None]"] = field(default_factory=list)
-    closed: int | None = None
-    """The code that the socket was closed with."""
+    channel: RTCDataChannel | None = None
+    connects: bool = True
+    """Whether it goes on with the answer."""
 
     def since(self) -> float:
         """Seconds since it began."""
@@ -109,11 +110,13 @@ class Viewer:
 
 @contextlib.asynccontextmanager
 async def viewing(*, candidates: bool = True, sends: bool = False) -> AsyncIterator[tuple[Viewer, dict[str, str]]]:
-    """A viewer and its offer. No `candidates`: as a browser offers; `sends`: camera and microphone, as the seed."""
+    """A viewer and its offer. Without `candidates` as a browser; `sends`: as the seed's page, camera and channel."""
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     viewer = Viewer(connection)
     for kind in ("audio", "video"):
         connection.addTransceiver(kind, direction="sendrecv" if sends else "recvonly")
+    if sends:
+        viewer.channel = connection.createDataChannel("datachannel")
     await connection.setLocalDescription()
     sdp = connection.localDescription.sdp
     if not candidates:
@@ -145,21 +148,26 @@ class Talk:
     def __init__(self, socket: ClientConnection, viewer: Viewer) -> None:
         self.viewer = viewer
         self._socket = socket
-        self._reading = asyncio.create_task(self._read())
+        self.reading = asyncio.create_task(self._read())
 
     async def send(self, message: str | bytes) -> None:
         """Say something."""
         await self._socket.send(message)
 
+    @property
+    def code(self) -> int | None:
+        """What the socket was closed with; None: it is open."""
+        return self._socket.close_code
+
     async def over(self) -> int | None:
         """Wait until the other end has hung up; the code it gave."""
-        await asyncio.wait_for(asyncio.shield(self._reading), PATIENCE)
+        await asyncio.wait_for(asyncio.shield(self.reading), PATIENCE)
         return self._socket.close_code
 
     async def end(self) -> None:
         """Stop reading."""
-        self._reading.cancel()
-        await asyncio.gather(self._reading, return_exceptions=True)
+        self.reading.cancel()
+        await asyncio.gather(self.reading, return_exceptions=True)
 
     async def _read(self) -> None:
         with contextlib.suppress(ConnectionClosed):
@@ -167,7 +175,7 @@ class Talk:
                 text = await self._socket.recv()
                 assert isinstance(text, str), "JavaScript's client throws at binary frames"
                 self.viewer.texts.append((self.viewer.since(), text))
-                if text.startswith('{"sdp"'):
+                if text.startswith('{"sdp"') and self.viewer.connects:
                     await self.viewer.take(text)
 
 
@@ -192,3 +200,43 @@ async def current(sandbox: Sandbox, *, candidates: bool = True, **fields: Any) -
             viewer.began = time.perf_counter()
             await talk.send(json.dumps(offer))
             yield talk
+
+
+@contextlib.asynccontextmanager
+async def legacy(sandbox: Sandbox, *, sends: bool = False, **fields: Any) -> AsyncIterator[Talk]:
+    """A viewer that has offered in the seed's dialect, and sent its token behind it as JavaScript does."""
+    key = await token(sandbox, legacy=True, **fields)
+    async with (
+        viewing(sends=sends) as (viewer, offer),
+        socket(sandbox, "/StartWebRTCSession?enableSFU=true", viewer) as talk,
+    ):
+        viewer.began = time.perf_counter()
+        await talk.send(json.dumps(offer))
+        await talk.send(key)
+        yield talk
+
+
+@contextlib.asynccontextmanager
+async def posted(sandbox: Sandbox) -> AsyncIterator[tuple[Viewer, RTCDataChannel]]:
+    """A viewer that has offered by POST; its data channel is open, and its texts are kept."""
+    async with viewing(sends=True) as (viewer, offer):
+        channel = viewer.channel
+        assert channel is not None
+        channel.on("message", lambda text: viewer.texts.append((viewer.since(), text)))
+        async with httpx.AsyncClient(base_url=sandbox.url, trust_env=False) as client:
+            answer = await client.post("/startWebRTCSession", json=offer)
+        assert answer.status_code == 200, answer.text
+        await viewer.take(answer.text)
+        await viewer.until(lambda: channel.readyState == "open", "the channel")
+        yield viewer, channel
+
+
+def tone(seconds: float, hertz: float = 440.0, loud: float = 0.5) -> bytes:
+    """A sine as the avatar is sent it."""
+    wave = loud * 32767 * np.sin(2 * np.pi * hertz * np.arange(round(16000 * seconds)) / 16000)
+    return wave.astype("<i2").tobytes()
+
+
+def silence(seconds: float) -> bytes:
+    """Zeros of that length."""
+    return bytes(2 * round(16000 * seconds))

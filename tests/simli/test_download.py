@@ -1,6 +1,5 @@
 """Videos are fetched once they are there."""
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +13,10 @@ from tests.simli.double import Double, Reply, doubled
 
 KEY = "planted0simli0key0123"
 MISSING = Reply(404, {"detail": "Not Found"})
+
+
+def names(directory: Path) -> list[str]:
+    return [path.name for path in directory.iterdir()]
 
 
 @asynccontextmanager
@@ -30,7 +33,7 @@ async def test_a_file_is_waited_for_by_get_and_written_whole(tmp_path: Path) -> 
     ):
         assert await simli.download(f"{double.url}/v.mp4", tmp_path / "v.mp4", within=10) == 5000
     assert (tmp_path / "v.mp4").read_bytes() == b"video" * 1000
-    assert os.listdir(tmp_path) == ["v.mp4"]
+    assert names(tmp_path) == ["v.mp4"]
     assert {each.method for each in double.asked} == {"GET"} and len(double.asked) == 4
     assert KEY not in str(double.asked)
 
@@ -40,7 +43,7 @@ async def test_a_file_that_never_comes_is_a_timeout(tmp_path: Path) -> None:
     async with asked(MISSING) as (double, simli):
         with pytest.raises(SimliTimeout, match=r"within 0\.3 s: it last answered 404"):
             await simli.download(f"{double.url}/v.mp4", tmp_path / "v.mp4", within=0.3)
-    assert os.listdir(tmp_path) == []
+    assert names(tmp_path) == []
 
 
 async def test_a_silent_server_does_not_outlast_the_time(tmp_path: Path) -> None:

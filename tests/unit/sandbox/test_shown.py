@@ -44,7 +44,9 @@ def test_a_path_begins_with_either_case() -> None:
     ]
 
 
-@pytest.mark.parametrize("url", ["http://x/v1", "http://x/v1/", "http://x/v1/chat/completions", "http://x/v1/chat/completions/"])
+@pytest.mark.parametrize(
+    "url", ["http://x/v1", "http://x/v1/", "http://x/v1/chat/completions", "http://x/v1/chat/completions/"]
+)
 def test_an_address_has_a_base(url: str) -> None:
     """With or without the suffix or a slash it is the same."""
     assert based(url) == ("http://x/v1", "http://x/v1/chat/completions")
