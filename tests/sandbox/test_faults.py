@@ -107,6 +107,23 @@ async def test_one_generation_can_be_away(simli: Account) -> None:
     assert await there() == [True, True, True, False, True]
 
 
+async def test_agents_are_made_by_hand(simli: Account) -> None:
+    """As in Simli's dashboard, without a key; no page of another origin can, nor may read what is here."""
+    made = await simli.http.post("/sandbox/agents", json=AGENT)
+    path = f"/sandbox/agents/{made.json()['id']}"
+    assert (await simli.http.put(path, json={"language": "de"})).json()["language"] == "de"
+    assert [agent["language"] for agent in await simli.sandbox.agents()] == ["de"]
+    for body in ({"colour": "red"}, {"voice_provider": "PlayHT"}):
+        assert (await simli.http.put(path, json=body)).status_code == 422
+    assert (await simli.http.post("/sandbox/agents", json={"name": "n"})).status_code == 422
+    elsewhere = {"origin": "https://page.example"}
+    for method, where in (("POST", "/sandbox/agents"), ("DELETE", path), ("GET", "/sandbox/state.json")):
+        refused = await simli.http.request(method, where, json=AGENT, headers=elsewhere)
+        assert refused.status_code == 403 and "access-control-allow-origin" not in refused.headers
+    assert (await simli.http.delete(path, headers={"origin": simli.sandbox.url})).status_code == 204
+    assert (await simli.http.delete(path)).status_code == 404
+
+
 async def test_the_page_loads_nothing_from_elsewhere(simli: Account) -> None:
     """What `/sandbox` and a room's page load is all here, and the browser is told to load nothing else."""
     started = await simli.start()
