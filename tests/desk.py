@@ -42,6 +42,8 @@ class Desked:
     """Raised by whatever is asked next."""
     gate: asyncio.Event | None = None
     """An apply waits for it."""
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when that apply has come to its end."""
     plan: Plan = PLAN
     applied: Applied = APPLIED
     sessions: dict[str, Session] = field(default_factory=dict)
@@ -68,7 +70,7 @@ class Desked:
         self._note("apply", prune)
         if self.gate is not None:
             await self.gate.wait()
-            self._note("applied", prune)
+            self.over.set()
         return self.applied
 
     async def _adopt(self, id_: str) -> Adopted:

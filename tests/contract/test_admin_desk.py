@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -35,12 +35,6 @@ PLAN, APPLY = "/admin/agents/plan", "/admin/agents/apply"
 async def running(tmp_path: Path) -> AsyncIterator[Administered]:
     async with administered(tmp_path) as gateway:
         yield gateway
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not true():
-            await asyncio.sleep(0.01)
 
 
 async def test_a_plan_is_what_the_command_shows(running: Administered) -> None:
@@ -102,7 +96,7 @@ async def test_who_hangs_up_ends_no_apply(running: Administered) -> None:
         await running.http.post(APPLY, timeout=0.2)
     assert running.desk.asked == [("apply", False)]
     running.desk.gate.set()
-    await until(lambda: running.desk.asked[-1] == ("applied", False))
+    await asyncio.wait_for(running.desk.over.wait(), 5)
 
 
 async def test_nothing_is_begun_at_simli_by_a_process_that_is_about_to_stop(running: Administered) -> None:
