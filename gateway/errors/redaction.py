@@ -64,7 +64,18 @@ def enveloped(error: GatewayError, redact: Redact) -> dict[str, Any]:
     for name in ("message", "param", "code"):
         if fields[name]:
             fields[name] = redact(fields[name])
+    if "x_gateway" in envelope:
+        envelope["x_gateway"] = _deep(envelope["x_gateway"], redact)
     return envelope
+
+
+def _deep(value: Any, redact: Redact) -> Any:
+    """Every text in it, however deep, fit to be shown."""
+    if isinstance(value, dict):
+        return {name: _deep(inner, redact) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_deep(inner, redact) for inner in value]
+    return redact(value) if isinstance(value, str) else value
 
 
 def redacted(text: str) -> str:
