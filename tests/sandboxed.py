@@ -26,7 +26,7 @@ SERVING = re.compile(r"sandbox on (http://\S+)")
 
 def caller(**options: Any) -> httpx.AsyncClient:
     """An HTTP client for loopback: it loads no certificates, which would take longer than most tests."""
-    return httpx.AsyncClient(trust_env=False, verify=False, verify=False, **options)
+    return httpx.AsyncClient(trust_env=False, verify=False, **options)
 
 
 @dataclass
