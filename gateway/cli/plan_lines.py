@@ -107,14 +107,13 @@ def _change(change: Change) -> list[Text | str]:
 def _difference(each: Difference, *, new: bool) -> list[str]:
     """On one line where it fits, else the two values below one another; only around where they part, if long."""
     quoted = _plain if each.field == ENDPOINT else _quoted  # what is said behind a URL is not of it
-    now, wanted = quoted(each.now), quoted(each.wanted)
     if new:
-        return [_cut(f"      {each.field}: {wanted}", WIDTH)]
+        return [_cut(f"      {each.field}: {quoted(each.wanted)}", WIDTH)]
+    values = each.now, each.wanted
+    now, wanted = map(quoted, _parting(*values) if max(map(len, values)) > LONG else values)
     line = f"      {each.field}: {now} -> {wanted}"
     if len(line) <= WIDTH:
         return [line]
-    if max(len(now), len(wanted)) > LONG:
-        now, wanted = _parting(now, wanted)
     return [f"      {each.field}:", *_folded(now, "           "), *_folded(wanted, "        -> ")]
 
 
