@@ -2,18 +2,24 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 
+from gateway import administration, desk
+from gateway import store as stores
+from gateway.errors import SimliError, SimliUnavailable, StoreUnavailable
 from gateway.orchestration.publicity import refusal
 from gateway.settings import Settings
 from gateway.tunnel import Tunnel
+from gateway.types.orchestration import Change
 
 logger = logging.getLogger("gateway")
 
 KEPT_FROM_IT = ("OPENAI_API_KEY", "SIMLI_API_KEY", "GATEWAY_ADMIN_KEY", "GATEWAY_SECRET", "REDIS_URL")
 """Variables that are nothing to a tunnel's program, besides those of the targets' keys."""
+WAIT = 5.0
+"""Seconds for a store that has yet to start."""
 
 
 def made(settings: Settings) -> Tunnel | None:
@@ -33,7 +39,8 @@ async def opened(tunnel: Tunnel | None, settings: Settings, port: int) -> AsyncI
     """
     keeping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     if tunnel is not None:
-        keeping = asyncio.create_task(tunnel.kept(origin(settings.server.host, port), partial(followed, settings)))
+        here = origin(settings.server.host, port)
+        keeping = asyncio.create_task(tunnel.kept(here, partial(said, settings), partial(followed, settings)))
     try:
         yield keeping
     finally:
@@ -48,10 +55,40 @@ def origin(host: str, port: int) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-async def followed(settings: Settings, url: str) -> None:
-    """Say the public URL, and bring it to the agents that are ours at Simli."""
+def said(settings: Settings, url: str) -> None:
+    """Say the public URL where people and scripts look, and what is wrong with it."""
     print(f"reached at {url}", flush=True)
     if settings.public_url and settings.public_url != url:
         logger.warning("the tunnel's URL goes before GATEWAY_PUBLIC_URL: %s", url)
     if problem := refusal(url, local=settings.simli_is_local):
         logger.warning("Simli cannot be given the tunnel's URL: %s", problem)
+
+
+async def followed(settings: Settings, url: str) -> None:
+    """Bring the public URL to the agents that are ours at Simli. Raises GatewayError where it cannot.
+
+    Only agents that are there already are changed: whether one is to be there is said by `gateway agents apply`.
+    """
+    if refusal(url, local=settings.simli_is_local):
+        return
+    try:
+        changes = await refreshed(settings)
+    except SimliUnavailable:
+        if settings.simli_is_local:
+            return  # no sandbox runs: there is nobody to tell
+        raise
+    if changes:
+        names = ", ".join(change.agent for change in changes)
+        logger.info("%s: %d at Simli changed to %s", names, len(changes), url)
+
+
+async def refreshed(settings: Settings) -> Sequence[Change]:
+    """Bring what differs to our agents at Simli; what was changed. Raises SimliError, StoreUnavailable."""
+    async with stores.opened(settings) as store:
+        if not await store.reached(WAIT):
+            raise StoreUnavailable("The store cannot be reached, so nobody knows which capabilities are current.")
+        files = partial(asyncio.to_thread, administration.read, settings)
+        applied = await desk.agency(settings, store, files).refresh()
+    if applied.error:
+        raise SimliError(applied.error)
+    return applied.changes

@@ -72,8 +72,9 @@ class Tunnel:
         down = self._process is not None and not self._process.ready
         return [MISSING] if down or self._failed >= self._pace.failures else []
 
-    async def kept(self, origin: str, changed: Callable[[str], Awaitable[None]]) -> None:
-        """Have it lead to `origin`; never returns. `changed` is told each new URL, again where it raises GatewayError.
+    async def kept(self, origin: str, said: Callable[[str], None], followed: Callable[[str], Awaitable[None]]) -> None:
+        """Have it lead to `origin`; never returns. `said` and `followed` are called with each new URL, `followed` again
+        where it raises GatewayError.
 
         Raises ConfigurationError for a command that is none, ChildError where the tunnel gives no URL at the start.
         """
@@ -90,9 +91,15 @@ class Tunnel:
             level=logging.DEBUG,
             hears=self._begun,
         )
+
         with public.kept(self._var) as write:
+
+            def noted(url: str) -> None:
+                write(url)
+                said(url)
+
             async with supervised(child) as self._process, asyncio.TaskGroup() as group:
-                group.create_task(self._telling(write, changed))
+                group.create_task(self._telling(noted, followed))
                 group.create_task(self._looking())
 
     def _begun(self) -> Callable[[str], None]:
@@ -122,22 +129,22 @@ class Tunnel:
             self._failed = 0
             self._news.set()
 
-    async def _telling(self, write: Callable[[str], None], changed: Callable[[str], Awaitable[None]]) -> None:
+    async def _telling(self, said: Callable[[str], None], followed: Callable[[str], Awaitable[None]]) -> None:
         while True:
             await self._news.wait()
             await asyncio.sleep(self._pace.quiet)
             self._news.clear()
             url, delay = self.url, self._pace.backoff
-            write(url)
-            while not await self._told(url, changed, delay):
+            said(url)
+            while not await self._done(followed, url, delay):
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._news.wait(), delay)
                     break
                 delay = min(delay * 2, self._pace.longest)
 
-    async def _told(self, url: str, changed: Callable[[str], Awaitable[None]], delay: float) -> bool:
+    async def _done(self, followed: Callable[[str], Awaitable[None]], url: str, delay: float) -> bool:
         try:
-            await changed(url)
+            await followed(url)
         except GatewayError as error:
             logger.warning("what is to follow %s does not yet: %s; next try in %g s", url, error.message, delay)
             return False

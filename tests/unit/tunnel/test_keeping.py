@@ -53,7 +53,7 @@ def scripted(tmp_path: Path) -> Iterator[Scripted]:
 async def kept(tunnel: Tunnel, told: Callable[[str], Awaitable[None]]) -> AsyncIterator[str]:
     """Keep it in front of a gateway for the block; the gateway's own URL."""
     async with serve(lives) as url:
-        task = asyncio.create_task(tunnel.kept(url, told))
+        task = asyncio.create_task(tunnel.kept(url, lambda _: None, told))
         try:
             yield url
             assert not task.done(), task.exception()
@@ -144,7 +144,7 @@ async def test_a_tunnel_that_cannot_be_opened_says_why(tmp_path: Path, words: st
     scripted = Scripted(tmp_path, words)
     tunnel = Tunnel(scripted.command, tmp_path, ENVIRON, pace=Pace(start=0.5))
     with pytest.raises(ChildError, match=says):
-        await tunnel.kept("http://127.0.0.1:9", Told())
+        await tunnel.kept("http://127.0.0.1:9", print, Told())
     scripted.close()
 
 
@@ -152,7 +152,7 @@ async def test_a_tunnel_that_cannot_be_opened_says_why(tmp_path: Path, words: st
 async def test_a_command_that_is_none_is_a_fault(tmp_path: Path, command: str) -> None:
     """It is said before anything is started."""
     with pytest.raises(ConfigurationError) as caught:
-        await Tunnel(command, tmp_path, {}).kept("http://127.0.0.1:9", Told())
+        await Tunnel(command, tmp_path, {}).kept("http://127.0.0.1:9", print, Told())
     assert caught.value.faults[0].where == "--tunnel"
 
 
