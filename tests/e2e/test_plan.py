@@ -61,7 +61,7 @@ def place(tmp_path: Path, running: Sandbox) -> Place:
 
 
 def test_an_operator_plans_applies_and_prunes(place: Place) -> None:
-    """Exit status 2 where there is something to do, 0 where there is nothing, 78 for faults; no capability is printed."""
+    """Exit status 2 where there is something to do, 0 for nothing, 78 for faults; no capability is printed."""
     place.write("nora")
     place.write("emil")
     code, out, _ = place.agents("plan")
@@ -107,15 +107,16 @@ def test_an_operator_adopts_lists_and_deletes(place: Place) -> None:
 
 
 def test_simli_away_or_unwilling_has_an_exit_status(place: Place) -> None:
-    """77 where it refuses the key, 78 where it could not reach us; one line each, without the key."""
+    """77 where it refuses the key, 75 where no sandbox runs, 78 where Simli could not reach us; and never the key."""
     place.write("nora")
     key = "wrong0wrong0wrong0wrong0"
     code, out, error = place.agents("apply", SIMLI_API_KEY=key)
     assert (code, out) == (77, "") and error.count("\n") == 1 and key not in error
-    code, out, error = place.agents(
-        "apply", SIMLI_API_KEY=key, SIMLI_URL="https://simli.invalid", GATEWAY_PUBLIC_URL=""
-    )
-    assert code == 78 and "GATEWAY_PUBLIC_URL" in error and key not in error
+    code, out, error = place.agents("plan", SIMLI_URL="http://127.0.0.1:9")
+    assert (code, out) == (75, "") and "`gateway sandbox` starts one" in error
+    there = {"SIMLI_API_KEY": key, "SIMLI_URL": "https://simli.invalid", "GATEWAY_PUBLIC_URL": ""}
+    code, out, error = place.agents("apply", **there)
+    assert (code, out) == (78, "") and "GATEWAY_PUBLIC_URL" in error and key not in error
 
 
 async def test_a_killed_process_leaves_nothing_that_the_next_does_not_repair(place: Place, running: Sandbox) -> None:
