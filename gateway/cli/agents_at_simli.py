@@ -127,7 +127,6 @@ def _json(value: Any) -> None:
 
 @asynccontextmanager
 async def _agency(settings: Settings) -> AsyncIterator[Agency]:
-    logging.getLogger("gateway.orchestration").setLevel(logging.ERROR)  # what it logs is what is printed here
     await sandbox_there(settings)
     async with opened(settings) as store:
         if not await store.reached(agents_shown.WAIT):
@@ -136,4 +135,5 @@ async def _agency(settings: Settings) -> AsyncIterator[Agency]:
 
 
 def _of(settings: Settings, store: Store) -> Agency:
+    logging.getLogger("gateway.orchestration").setLevel(logging.ERROR)  # what it logs is what is printed here
     return desk.agency(settings, store, partial(asyncio.to_thread, agent_files.read, settings))

@@ -106,9 +106,14 @@ def test_an_operator_adopts_lists_and_deletes(place: Place) -> None:
     assert (code, out) == (65, "") and error.startswith("gateway: ")
 
 
-def test_simli_away_or_unwilling_has_an_exit_status(place: Place) -> None:
-    """77 where it refuses the key, 75 where no sandbox runs, 78 where Simli could not reach us; and never the key."""
+def test_simli_away_or_unwilling_has_an_exit_status(place: Place, running: Sandbox) -> None:
+    """77 where it refuses key or bill, 75 without a sandbox, 78 where Simli could not reach us; and never the key."""
     place.write("nora")
+    asyncio.run(running.fault("agents.create", status=402, body={"error": "No credits", "code": "BILLING_ERROR"}))
+    code, out, error = place.agents("apply")
+    asyncio.run(running.mend())
+    assert (code, out) == (77, "Applied: 0 created, 0 updated, 0 deleted; 1 left.\n")
+    assert "BILLING_ERROR" in error and "0 done, 1 left" in error
     key = "wrong0wrong0wrong0wrong0"
     code, out, error = place.agents("apply", SIMLI_API_KEY=key)
     assert (code, out) == (77, "") and error.count("\n") == 1 and key not in error
