@@ -118,9 +118,15 @@ def _difference(each: Difference, *, new: bool) -> list[str]:
 
 
 def _folded(text: str, before: str) -> list[str]:
-    """A value in as many lines as it needs, three at most."""
+    """A value in as many lines as it needs, three at most, broken behind a blank or a slash where there is one."""
     room = WIDTH - len(before)
-    lines = textwrap.wrap(text, room, drop_whitespace=False, replace_whitespace=False, break_on_hyphens=False)
+    lines = []
+    while text:
+        at = min(len(text), room)
+        if at < len(text):
+            at = max(text.rfind(" ", room // 2, room), text.rfind("/", room // 2, room)) + 1 or room
+        lines.append(text[:at])
+        text = text[at:]
     if len(lines) > LINES:
         lines = [*lines[: LINES - 1], _cut(f"{lines[LINES - 1]}…", room)]
     return [before + lines[0], *(" " * len(before) + line for line in lines[1:])] if lines else [before]

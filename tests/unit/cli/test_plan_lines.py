@@ -57,10 +57,10 @@ def test_a_plan_reads_as_infrastructure_people_know_it() -> None:
       prompt: "" -> "two words"
       first_message: "…y the fire. Old." -> "…y the fire. New."
       llm_endpoint:
-           https://one.example.org/k/0123456789abcdef.…/agents/emil/v1/chat/comp
-           letions
-        -> https://two.example.org/k/0123456789abcdef.…/agents/emil/v1/chat/comp
-           letions
+           https://one.example.org/k/0123456789abcdef.…/agents/emil/v1/chat/
+           completions
+        -> https://two.example.org/k/0123456789abcdef.…/agents/emil/v1/chat/
+           completions
 
   - delete gone (a3)
 
