@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 
 from gateway.chat.prompt import MARKER
 from gateway.http.capability import Capabilities
 from gateway.orchestration.launchpad import Launchpad
 from gateway.orchestration.origin import origin
-from gateway.orchestration.preflight import preflight
+from gateway.orchestration.preflight import patience, preflight
 from gateway.settings import Settings
 from gateway.simli import client
 from gateway.simli.client import Simli
@@ -33,10 +34,14 @@ def launchpad(
         path_of=capabilities.path_of,
         id=capabilities.id,
         marker=MARKER,
-        look=looked,
+        look=partial(looked, settings, agents),
     )
 
 
-async def looked(base_url: str, key: str, model: str) -> Sequence[str]:
+async def looked(
+    settings: Settings, agents: Callable[[], Mapping[str, Agent]], base_url: str, key: str, model: str
+) -> Sequence[str]:
     """One turn through the public URL, as Simli will ask it; what is worth a warning. Raises NotReachable."""
-    return (await preflight(base_url, key, model)).warnings
+    agent = agents().get(model)
+    route = settings.routes.get((agent.route if agent else "") or settings.default_route)
+    return (await preflight(base_url, key, model, first_word=patience(route))).warnings

@@ -371,6 +371,23 @@ async def test_n51_without_an_admin_key_only_this_machine_administrates(
     assert answer.status_code == status and ("seen" in answer.text) is (status == 200)
 
 
+@pytest.mark.parametrize(
+    "exposed", [{"tunnel": "bore local {port}"}, {"public_url": "https://gateway.example.org"}], ids=["tunnel", "URL"]
+)
+async def test_n51_behind_a_tunnel_this_machine_proves_nothing(
+    upstream: Upstream, tmp_path: Path, keyring: Keyring, exposed: dict[str, str]
+) -> None:
+    """A tunnel that passes bytes on calls from here too, with the Host that a stranger chose: /admin wants a key."""
+    told = replace(settings(upstream.url, tmp_path), **exposed)  # type: ignore[arg-type]
+    app = with_admin(create_app(sharing(told), AGENTS, access=keyring.access))
+    async with serve(app) as url, httpx.AsyncClient(base_url=url) as client:
+        answer = await client.get("/admin/place")
+        assert answer.status_code == 401 and "seen" not in answer.text
+        key = keyring.made("administrator", scope="admin")
+        answer = await client.get("/admin/place", headers={"x-api-key": key})
+        assert answer.json() == {"seen": True}
+
+
 async def test_n51_what_needs_no_key_tells_nothing(http: httpx.AsyncClient) -> None:
     """Liveness and readiness answer everybody, and say no more than that."""
     assert (await http.get("/livez")).json() == {"status": "ok"}
