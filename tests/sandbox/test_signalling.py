@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
-import httpx
 import pytest
 from starlette.applications import Starlette
 
@@ -18,7 +17,7 @@ from gateway.sandbox.signalling.rest import Rest
 from gateway.sandbox.signalling.routes import routes
 from gateway.sandbox.tokens import Compose
 from tests.sandbox.viewer import Talk, current, legacy, posted, socket, token, tone, viewing
-from tests.sandboxed import Sandbox, sandboxed, served
+from tests.sandboxed import Sandbox, caller, sandboxed, served
 
 CALM = Patience(again=0.05)
 SHORT = Patience(offer=0.2, token=0.05, media=0.3, again=0.05)
@@ -130,7 +129,7 @@ async def test_an_offer_that_is_none(says: list[str], code: str) -> None:
 
 async def test_a_post_that_is_no_offer() -> None:
     """422 names what lacks, as FastAPI does; 400 says that an offer cannot be read."""
-    async with sandboxed() as sandbox, httpx.AsyncClient(base_url=sandbox.url, trust_env=False, verify=False) as client:
+    async with sandboxed() as sandbox, caller(base_url=sandbox.url) as client:
         lacking = await client.post("/startWebRTCSession", json={"sdp": "v=0"})
         assert (lacking.status_code, lacking.json()["detail"][0]["loc"]) == (422, ["body", "type"])
         assert (await client.post("/startWebRTCSession", content=b"{")).status_code == 422
