@@ -4,11 +4,13 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from functools import partial
 
 from gateway import administration, desk
 from gateway import store as stores
 from gateway.errors import SimliError, SimliUnavailable, StoreUnavailable
+from gateway.orchestration.origin import listening
 from gateway.orchestration.publicity import refusal
 from gateway.settings import Settings
 from gateway.tunnel import Tunnel
@@ -39,7 +41,7 @@ async def opened(tunnel: Tunnel | None, settings: Settings, port: int) -> AsyncI
     """
     keeping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     if tunnel is not None:
-        here = origin(settings.server.host, port)
+        here = listening(replace(settings, server=replace(settings.server, port=port)))
         keeping = asyncio.create_task(tunnel.kept(here, partial(said, settings), partial(followed, settings)))
     try:
         yield keeping
@@ -47,12 +49,6 @@ async def opened(tunnel: Tunnel | None, settings: Settings, port: int) -> AsyncI
         keeping.cancel()
         with suppress(asyncio.CancelledError):
             await keeping
-
-
-def origin(host: str, port: int) -> str:
-    """Where a program on this machine reaches the gateway."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host.strip("[]"), host.strip("[]"))  # noqa: S104 compared, not bound
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def said(settings: Settings, url: str) -> None:
