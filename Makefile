@@ -62,7 +62,7 @@ check: setup  ## Say what a start or a turn would miss, and what to do
 
 .PHONY: test
 test: setup-dev  ## Unit, contract, fault and documentation tests
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
 .PHONY: e2e
 e2e: setup-dev $(STAMPS)/llm  ## Question to grounded answer, ingest crashes, the local model
@@ -94,7 +94,8 @@ var/published/simli-ai-%/simli: tests/published/simli-ai-%.txt | $(STAMPS)/dev
 
 PUBLISHED := $(patsubst tests/published/%.txt,var/published/%/simli,$(wildcard tests/published/*.txt))
 .PHONY: contract-simli
-contract-simli: setup-dev $(JS) $(PUBLISHED)  ## Simli's published clients on the sandbox (needs npm, Chromium)
+contract-simli: setup-dev $(JS) $(PUBLISHED)  ## Simli's API and its own clients, on the sandbox (LIVE=1: on Simli too)
+	LIVE=$(LIVE) $(BIN)/python -m pytest -q tests/simli tests/published
 	$(BIN)/python -m tests.published
 
 .PHONY: bench

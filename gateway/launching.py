@@ -21,16 +21,16 @@ def launchpad(
     store: Store,
     agents: Callable[[], Mapping[str, Agent]],
     simli: Callable[[], AbstractAsyncContextManager[Simli]] | None = None,
-    public: Callable[[], str] | None = None,
+    public: Callable[[], str] = str,
 ) -> Launchpad:
-    """What launches need. `simli` lends a client that is open; `public` knows the URL better than the settings do."""
+    """What launches need. `simli` lends a client that is open; `public` is the URL of now, where a tunnel gave one."""
     capabilities = Capabilities(store.secret, agents, store.generations.current, settings.simli.id)
     return Launchpad(
         settings=settings,
         store=store,
         simli=simli or (lambda: client.opened(settings.simli_url, settings.simli_key, settings.simli)),
         agents=agents,
-        public=public or (lambda: origin(settings)),
+        public=lambda: origin(settings, public()),
         path_of=capabilities.path_of,
         id=capabilities.id,
         marker=MARKER,

@@ -12,6 +12,16 @@ from tests.upstream import Upstream, scripted
 __all__ = ["server", "upstream"]
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """`make test` runs two tests at once: the faults, which load the machine, one after another; beside them the rest,
+    file by file. Most of the time a test waits."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    for item in items:
+        folder = item.path.parent.name
+        item.add_marker(pytest.mark.xdist_group(folder if folder == "faults" else str(item.path)))
+
+
 @pytest.fixture
 async def upstream() -> AsyncIterator[Upstream]:
     """A scripted upstream that says "Hello there." until its `script` is set."""

@@ -1,4 +1,4 @@
-"""`gateway sessions`: start one, hand out a link, end it, read what was said. It uses the store directly, as `keys` does.
+"""`gateway sessions`: start, link, list, show, end, transcript. It uses the store directly, as `gateway keys` does.
 
 What a script wants is alone on standard output: the room of a start, the address of a link, the lines of a transcript.
 """
@@ -128,9 +128,8 @@ async def _written_down(arguments: argparse.Namespace, desk: SessionsDesk) -> in
 
 async def _waited(desk: SessionsDesk, id_: str, until: float) -> Transcript:
     """The transcript once it is no longer pending; at the latest, the one of that moment."""
-    async with asyncio.timeout(None):
-        while True:
-            found = await desk.transcript(id_)
-            if found.state == "ready" or shown.now() > until:
-                return found
-            await asyncio.sleep(ASKED_EVERY)
+    while True:
+        found = await desk.transcript(id_)
+        if found.state == "ready" or shown.now() > until:
+            return found
+        await asyncio.sleep(ASKED_EVERY)

@@ -81,6 +81,8 @@ class Faults:
                 raise ValueError(f"{name}: {'cannot be ' + repr(value) if name in CHECKS else 'is no part of a fault'}")
         if not merged.get("operation"):
             raise ValueError("operation: is needed, such as agents.create, auto.* or POST /agent")
+        if not {"status", "hangs", "delay"} & merged.keys():
+            raise ValueError("status: is needed, or a kind, or a delay")
         fault = Fault(next(self._ids), **merged)
         self.set.append(fault)
         return fault

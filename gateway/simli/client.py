@@ -31,8 +31,6 @@ from gateway.types.simli import (
     VideoUrls,
 )
 
-CONNECT = 5.0
-"""Seconds."""
 IDLE = 2.0
 """Seconds that a connection is kept: a request on one that Simli is just closing might count as sent."""
 
@@ -43,10 +41,12 @@ async def opened(url: str, key: str, options: Options) -> AsyncIterator["Simli"]
     for name in ("httpx", "httpcore"):  # they log addresses, and some of those carry a session token
         logging.getLogger(name).setLevel(logging.WARNING)
     local = loopback(urlsplit(url).hostname or "")
-    timeout = httpx.Timeout(options.timeout, connect=min(CONNECT, options.timeout))
     limits = httpx.Limits(keepalive_expiry=IDLE)
     tls = _certificates()
-    async with httpx.AsyncClient(timeout=timeout, limits=limits, trust_env=not local, verify=tls) as http:
+    named = {"user-agent": "simli-gateway"}
+    async with httpx.AsyncClient(
+        timeout=options.timeout, limits=limits, headers=named, trust_env=not local, verify=tls
+    ) as http:
         yield Simli(Wire(http, url.rstrip("/"), key, options.timeout, options.patience), options.dialect, local=local)
 
 

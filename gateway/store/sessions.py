@@ -86,15 +86,15 @@ return 1
 """Fields of a record that is there."""
 
 SAY = Script("""
-local told = redis.call('HMGET', KEYS[1], 'expires', 'idle', 'transcript', 'bytes')
-if not told[1] then return 0 end
+local told = redis.call('HMGET', KEYS[1], 'expires', 'idle', 'transcript', 'bytes', 'started')
+if not told[1] or tonumber(ARGV[5]) < tonumber(told[5]) then return 0 end
 if redis.call('ZSCORE', KEYS[3], ARGV[1]) then
   local free = math.min(tonumber(told[1]), tonumber(ARGV[2]) + (tonumber(told[2]) or 0))
   redis.call('ZADD', KEYS[3], free, ARGV[1])
 end
-if told[3] ~= '1' or #ARGV < 5 then return 0 end
+if told[3] ~= '1' or #ARGV < 6 then return 0 end
 local bytes, lines = tonumber(told[4] or '0') or 0, redis.call('LLEN', KEYS[2])
-for i = 5, #ARGV do
+for i = 6, #ARGV do
   if lines >= tonumber(ARGV[3]) or bytes + #ARGV[i] > tonumber(ARGV[4]) then break end
   redis.call('RPUSH', KEYS[2], ARGV[i])
   bytes, lines = bytes + #ARGV[i], lines + 1
@@ -104,7 +104,8 @@ redis.call('EXPIRE', KEYS[2], redis.call('TTL', KEYS[1]))
 return 1
 """)
 """A turn of a session: its place is held on, and its words are kept where they are to be. KEYS: record, words, open.
-ARGV: id, now and the margin, most lines, most bytes, lines."""
+ARGV: id, now and the margin, most lines, most bytes, when the turn began (a session that began later is not
+meant), lines."""
 
 CLAIM = Script("""
 local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])
@@ -209,12 +210,14 @@ class Sessions:
         await self._connection.take(("ZREM", self._due, id_), writing=True)
 
     async def _turned(self, id_: str, agent: str, lines: Sequence[Spoken], at: float) -> None:
+        # Clocks of two machines differ, and a key names its session; without one, a turn is of no later session.
+        since = at + MARGIN if id_ else at
         id_ = id_ or await self._only(agent)
         if not id_:
             return
         keys = [self._record(id_), self._words(id_), self._open]
         told = [records.said(line) for line in lines]
-        await self._connection.run(SAY, keys, (id_, at + MARGIN, MOST_LINES, MOST_BYTES, *told))
+        await self._connection.run(SAY, keys, (id_, at + MARGIN, MOST_LINES, MOST_BYTES, since, *told))
 
     async def _only(self, agent: str) -> str:
         """The agent's session, where one alone is open; else nobody knows which is meant."""

@@ -264,7 +264,7 @@ async def test_a_capability_opens_its_agent_without_a_header(
             "/agents/nora/chat/completions",
             "/agents/nora/v1/chat/completions",
         ):
-            for key in ("", "wrong", keyring.made("gone", revoked=long_ago()), keyring.made("other", agent="strict")):
+            for key in ("", "wrong", "gw_nobody", keyring.made("other", agent="strict")):
                 headers = {"x-api-key": key} if key else {}
                 body = {**ASK, "model": "strict"}
                 answer = await http.post(f"/k/{opened}{rest}", json=body, headers=headers)

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from gateway.app import Drain, create_app
-from gateway.settings import Auth, Limits
+from gateway.settings import Auth, Limits, Route, Target
 from gateway.types import Rate
 from tests.caller import Call, calling
 from tests.contract.conftest import AGENTS, settings
@@ -149,6 +149,8 @@ async def test_n62_one_key_cannot_take_every_turn(upstream: Upstream, tmp_path: 
     """A key without a rate opens streams without end: it gets 503s, another key and a capability are served at once."""
     upstream.script = Script(["Hel", Hang()])
     told = replace(settings(upstream.url, tmp_path), limits=Limits(turns=100), auth=Auth(anonymous=False))
+    patient = Target(url=upstream.url, model="scripted")  # the first stream still hangs when the last is opened
+    told = replace(told, routes={"up": Route((patient,))})
     greedy, modest = {"x-api-key": keyring.made("greedy")}, {"x-api-key": keyring.made("modest")}
     async with serve(create_app(sharing(told), RATED, access=keyring.access)) as url, AsyncExitStack() as stack:
         statuses = []

@@ -19,7 +19,7 @@ EXPECTED: Mapping[str, Expected] = {
     "height": Expected(512, 4096, "pixels of a frame"),
     "per_second": Expected(12, 61, "frames a second, rendered: 25 or 30 are sent"),
     "idle_level": Expected(0, 0.01, "no sound before any was sent"),
-    "tone_level": Expected(0.1, 0.5, "the level of a sine at 12000 of 32767: 0.26"),
+    "tone_level": Expected(0.22, 0.3, "as loud as it was sent: a sine of 12000, of 32768"),
     "tone_hertz": Expected(430, 450, "440 Hz were sent"),
     "next_hertz": Expected(865, 895, "880 Hz were sent after SKIP"),
     "speak_ms": Expected(0, 1000, "to SPEAK"),

@@ -5,6 +5,7 @@ import logging
 import socket
 import traceback
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 import pytest
 
@@ -87,7 +88,7 @@ FAULTS = {
         "it sends elsewhere, which is not followed. Check SIMLI_URL (307)",
         76,
     ),
-    "silent": Fault(Reply(silent=True), SimliTimeout, "within 0.5 s", 75),
+    "silent": Fault(Reply(silent=True), SimliTimeout, "within", 75),
     "cut": Fault(Reply(200, {}, cut=True), SimliUnavailable, "broke off the connection", 75),
     "no-http": Fault(Reply(raw=b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), SimliProtocolError, "does not answer in HTTP", 76),
     "endless": Fault(
@@ -102,6 +103,19 @@ GARBAGE = {
     "broken": Reply(200, b'{"session_token": "gAAAA'),
     "latin": Reply(200, b"\xff\xfe\x00"),
 }
+PLACES: dict[tuple[str, str], str] = {
+    ("", "current"): "x-simli-api-key",
+    ("", "legacy"): "x-simli-api-key",
+    ("auto_token", "current"): "simliAPIKey x-simli-api-key",
+    ("auto_token", "legacy"): "simliAPIKey",
+    **dict.fromkeys([(name, "legacy") for name in ("text_to_video", "audio_to_video")], "simliAPIKey"),
+    **dict.fromkeys([(name, "legacy") for name in ("start", "compose_token", "ice")], "apiKey"),
+    **dict.fromkeys([(name, "legacy") for name in ("transcript", "faces", "create_face", "face")], "api-key"),
+    **dict.fromkeys([(name, "legacy") for name in ("start_agent", "start_by_header", "ping", "signalled")], ""),
+    **dict.fromkeys([(name, "current") for name in ("start_agent", "start_by_header", "ping")], ""),
+}
+"""Where the key goes, by operation and dialect; under an empty name, where it goes otherwise."""
+METHODS = {"agents": "GET", "create_agent": "POST", "update_agent": "PUT", "delete_agent": "DELETE", "start": "POST"}
 FAMILY = {family.name: family for family in FAMILIES}
 UNREAD = ("update_agent", "delete_agent", "delete_face")
 """Nothing is read of their answers but the status."""
@@ -130,7 +144,7 @@ async def test_each_fault_has_one_message_class_and_exit_code(name: str, caplog:
     """Whatever was asked, in both dialects: what failed, why in Simli's own words, and no secret in any of it."""
     caplog.set_level(logging.DEBUG)
     fault = FAULTS[name]
-    within = 0.5 if name == "silent" else 5
+    within = 0.3 if name == "silent" else 5
     spoken = SPOKEN[::8] if name == "endless" else SPOKEN
     found = await asyncio.gather(*(failed(each, dialect, fault.reply, within=within) for each, dialect in spoken))
     for (family, dialect), (error, double) in zip(spoken, found, strict=True):
@@ -189,6 +203,20 @@ async def test_no_refusal_is_taken_for_a_token(
     error, double = await failed(FAMILY[family], dialect, Reply(200, body))
     assert type(error) is kind
     assert len(double.asked) == 1
+
+
+async def test_the_key_goes_where_the_dialect_wants_it_and_nowhere_else() -> None:
+    """In its header or its field of the body, never in an address; a call that needs none is sent none."""
+    found = await asyncio.gather(*(failed(each, dialect, each.good) for each, dialect in SPOKEN))
+    for (family, dialect), (_, double) in zip(SPOKEN, found, strict=True):
+        (asked,) = double.asked
+        where = {name for name, value in asked.headers.items() if value == KEY}
+        if asked.headers.get("content-type") == "application/json":
+            where |= {name for name, value in asked.json.items() if value == KEY}
+        assert " ".join(sorted(where)) == PLACES.get((family.name, dialect), PLACES["", dialect]), family.name
+        assert KEY not in f"{asked.path} {asked.query}"
+        assert (TOKEN.text in unquote(asked.path)) is (family.name == "start_agent")
+        assert asked.method == METHODS.get(family.name, asked.method)
 
 
 async def test_what_changes_nothing_is_asked_again_and_what_bills_is_not() -> None:

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Literal, TypeAlias
 
-from gateway.sandbox.avatar.buffer import BLOCK_S, SILENCE, Block, PlayBuffer, audible, level
+from gateway.sandbox.avatar.buffer import BLOCK_S, SILENCE, Block, PlayBuffer, audible, followed
 from gateway.sandbox.avatar.clock import Clock
 from gateway.sandbox.avatar.face import face_of
 from gateway.sandbox.avatar.paint import Plane
@@ -155,8 +155,7 @@ class Avatar:
 
     def _listen(self, heard: Block) -> None:
         """Move the mouth, and notice whether this is speech."""
-        wanted = level(heard)
-        self.mouth += (wanted - self.mouth) * (0.7 if wanted > self.mouth else 0.35)
+        self.mouth = followed(self.mouth, heard)
         self._quiet = 0 if audible(heard) else self._quiet + 1
         speaks = not self._quiet or (self.speaking and self._quiet < QUIET)
         if not speaks and self._empty.is_set():

@@ -48,8 +48,14 @@ def routes(accounts: Accounts, talks: Talks) -> list[BaseRoute]:
         accounts.faults.clear()
         return Response(status_code=204)
 
+    async def forget(_: Request) -> Response:
+        await talks.forget()
+        accounts.forget()
+        return Response(status_code=204)
+
     return [
         Route("/sandbox/state.json", state, methods=["GET"]),
+        Route("/sandbox/state.json", forget, methods=["DELETE"]),
         Route("/sandbox/behaviour", behave, methods=["POST"]),
         Route("/sandbox/behaviour", misbehaved, methods=["DELETE"]),
         Route("/sandbox/faults", fault, methods=["POST"]),

@@ -156,7 +156,7 @@ function field(name, value, choices) {
   else if (typeof value === "boolean") { input.type = "checkbox"; input.checked = value; }
   else { input.type = "number"; input.min = 0; input.step = "any"; input.value = value; }
   input.addEventListener("change", async () => {
-    const wanted = choices ? input.value : input.type === "checkbox" ? input.checked : Number(input.value);
+    const wanted = choices ? choices.find((one) => String(one) === input.value) : input.type === "checkbox" ? input.checked : Number(input.value);
     const answer = await post("behaviour", { [name]: wanted });
     input.setCustomValidity(answer.ok ? "" : (await answer.json()).detail);
     input.reportValidity();

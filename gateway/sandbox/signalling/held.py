@@ -52,10 +52,10 @@ class Held:
             if said.done() or dropped.done():
                 return "closed"
             if over.done():
-                return await self._end(over.result())
+                return await self._end(over.result(), said)
             if not self.peer.connected.is_set():
                 return await refused(self.line, "WEBRTC_CONNECTION_FAILED")
-            return await self._end("")
+            return await self._end("", said)
         finally:
             for task in waited:
                 task.cancel()
@@ -91,12 +91,16 @@ class Held:
         await asyncio.sleep(self._behaviour.drops_after)
         await self.line.drop()
 
-    async def _end(self, reason: str) -> str:
-        """ENDFRAME before the reason: the JavaScript client takes the reason alone for an error."""
+    async def _end(self, reason: str, left: asyncio.Task[None]) -> str:
+        """ENDFRAME before the reason: the JavaScript client takes the reason alone for an error.
+
+        The client has a moment to hang up by itself, as all do: one whose data channel breaks first never reads STOP.
+        """
         self.line.say("ENDFRAME")
         if reason:
             self.line.say(f"CLOSING REASON: {reason}")
         self.line.say("STOP")
+        await asyncio.wait({left}, timeout=self._patience.farewell)
         await self.line.close()
         return reason or "closed"
 

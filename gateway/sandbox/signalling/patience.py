@@ -15,3 +15,5 @@ class Patience:
     """Until ICE and DTLS are through."""
     again: float = 1.0
     """From START to the second START: there is a client that listens for it only after it has begun."""
+    farewell: float = 0.5
+    """From STOP until the client has hung up."""

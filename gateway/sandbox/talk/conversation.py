@@ -58,9 +58,14 @@ class Conversation:
         if self.brain.first_message or self.behaviour().greeting == "asked":
             self._begin(Turn(""))
 
+    async def greeted(self) -> None:
+        """The same for somebody who only types: it is said before anything else is."""
+        self.greet()
+        if self.avatar is None and self.turns and not self.turns[0].asked:
+            await self.turns[0].heard()
+
     def say(self, text: str) -> Turn:
         """A typed turn. What is still being said is broken off."""
-        self.greet()
         self._interrupt()
         turn = Turn(text)
         self.session.said.append(Line("user", text, turn.began))
