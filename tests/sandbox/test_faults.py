@@ -73,6 +73,7 @@ async def test_a_late_answer_and_none(simli: Account) -> None:
     ("path", "body", "names"),
     [
         ("faults", {"operation": "ping", "kind": "bored"}, "kind"),
+        ("faults", {"operation": "ping", "kind": ["hang"]}, "kind"),
         ("faults", {"operation": "ping", "status": 99}, "status"),
         ("faults", {"operation": "ping", "colour": "red"}, "colour"),
         ("faults", {"status": 500}, "operation"),
@@ -83,6 +84,7 @@ async def test_a_late_answer_and_none(simli: Account) -> None:
         ("behaviour", {"refuses_key_with": 200}, "refuses_key_with"),
         ("behaviour", {"mood": "good"}, "mood"),
         ("behaviour", {"session": "nobody", "suffix": "again"}, "session"),
+        ("behaviour", {"session": {}, "suffix": ["again"]}, "suffix"),
     ],
 )
 async def test_what_cannot_be_set_is_named(simli: Account, path: str, body: dict[str, object], names: str) -> None:

@@ -109,6 +109,8 @@ async def _noted(app: Starlette, accounts: Accounts, scope: Scope, receive: Rece
     try:
         if absent(accounts.behaviour.serves, scope["path"]):
             await _absent(scope, receive, answered)
+        elif method == "HEAD":  # Starlette would do what GET does: start a session, for one
+            await JSONResponse({"detail": "Method Not Allowed"}, 405)(scope, receive, answered)
         else:
             await _faulty(app, accounts, scope, receive, answered)
     except Exception:  # a bug of ours is answered as Simli answers its own

@@ -28,7 +28,7 @@ def routes(accounts: Accounts, talks: Talks, made: Faces) -> list[BaseRoute]:
         session = wanted.pop("session", "")
         try:
             if session:
-                talks.behave(session, wanted)
+                talks.behave(str(session), wanted)
             else:
                 accounts.behaviour = behaviour.changed(accounts.behaviour, wanted)
         except ValueError as error:

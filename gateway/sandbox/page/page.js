@@ -142,7 +142,7 @@ function call(one) {
   );
   const chips = element("span", undefined, "chips");
   if (one.fault) chips.append(element("span", `fault: ${one.fault}`, "chip bad"));
-  if (!one.operation) chips.append(element("span", "no such path", "chip bad"));
+  if (one.status === 404 && !one.operation) chips.append(element("span", "no such path", "chip bad"));
   for (const name of one.unknown) chips.append(element("span", `${name} is unknown`, "chip"));
   for (const name of one.assigned) chips.append(element("span", `${name} is Simli's own`, "chip"));
   if (chips.childElementCount) summary.append(chips);
