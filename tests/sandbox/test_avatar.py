@@ -69,7 +69,7 @@ async def test_skip_falls_silent_at_once() -> None:
         skipped = viewer.since()
         await viewer.heard("SILENT")
         late = [sound.at - skipped for sound in viewer.sounds if sound.rms > AUDIBLE]
-        assert max(late) < 0.3
+        assert max(late) < 0.5
 
 
 async def test_play_immediate_takes_the_place_of_what_waits() -> None:
