@@ -23,6 +23,8 @@ COMMANDS = {
     "agents": "agents: what their files say, and their counterparts at Simli",
     "check": "say what a start or a turn would miss, and what to do",
     "keys": "make, list and revoke API keys",
+    "faces": "faces at Simli: made of an image, looked at, deleted",
+    "videos": "a face says a text or an audio file, as a video",
     "sandbox": "a local Simli: no account, no key, no network",
     "sessions": "start, list and end sessions, and read what was said",
 }

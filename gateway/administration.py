@@ -1,31 +1,38 @@
-"""Binds what is behind the admin API: agent files, the knowledge, and what the store keeps."""
+"""Binds what is behind the admin API: agent files, the knowledge, what the store keeps, and Simli.
+
+A client of Simli's is opened for each thing that is done there: a gateway that has nothing to do with it pays nothing.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from gateway.chat import agent as agent_files
-from gateway.errors import ConfigurationError, Fault
+from gateway import agent_files
+from gateway.desk import agency, launchpad
 from gateway.http.capability import capability, gateway_id, path
+from gateway.orchestration import sessions
+from gateway.orchestration.faces import faces_desk
+from gateway.orchestration.launchpad import Launchpad
 from gateway.reloading import Current
 from gateway.retrieval import jobs
 from gateway.retrieval.jobs import Jobs
 from gateway.retrieval.shelves import shelves
-from gateway.settings import Settings
-from gateway.types import Agent, Key
+from gateway.types import Key
 from gateway.types.administration import Administration, AgentFiles, KeyCabinet, Rotated, WantedKey
+from gateway.types.orchestration import Desk
 
 
 @asynccontextmanager
 async def opened(current: Current) -> AsyncIterator[Administration]:
-    """What is behind `/admin`. Leaving ends the ingests that run."""
-    async with jobs.opened(current.settings, current.opened.knowledge) as ingests:
-        yield bound(current, ingests)
+    """What is behind `/admin`, and beside it the end of sessions. Leaving ends the ingests that run."""
+    pad = launchpad(current.settings, current.opened.store, lambda: current.agents)
+    async with jobs.opened(current.settings, current.opened.knowledge) as ingests, sessions.reaped(pad):
+        yield bound(current, ingests, pad)
 
 
-def bound(current: Current, ingests: Jobs) -> Administration:
+def bound(current: Current, ingests: Jobs, pad: Launchpad) -> Administration:
     """The functions behind `/admin`, of what is served now."""
-    store = current.opened.store
+    store, settings = current.opened.store, current.settings
 
     async def files() -> AgentFiles:
         return await asyncio.to_thread(read, current.settings)
@@ -45,23 +52,13 @@ def bound(current: Current, ingests: Jobs) -> Administration:
         return Rotated(generation, path(gateway_id(store.secret, current.settings.simli.id), made, agent))
 
     keys = KeyCabinet(create, listed, store.keys.revoke)
-    return Administration(keys, files, rotate, shelves(current.settings, current.opened.knowledge, ingests))
+    desk = Desk(
+        agency(settings, store, files).desk,
+        sessions.sessions_desk(pad),
+        faces_desk(pad.simli, lambda: current.agents, settings.environ),
+    )
+    return Administration(keys, files, rotate, shelves(settings, current.opened.knowledge, ingests), desk)
 
 
-def read(settings: Settings) -> AgentFiles:
-    """The agent files as they are now. What is wrong with one leaves the others alone."""
-    agents: dict[str, Agent] = {}
-    faults: list[Fault] = []
-    paths: dict[str, str] = {}
-    if not settings.prompts.is_dir():
-        faults.append(Fault(str(settings.prompts), 0, "", "no such folder; agent files are looked for here"))
-    collections = [path.name for path in settings.knowledge.directory.glob("*") if path.is_dir()]
-    for file in sorted(settings.prompts.glob("*.md")):
-        paths[file.stem] = str(file)
-        try:
-            agents |= agent_files.loaded({str(file): file.read_text("utf-8")}, settings.routes, collections)
-        except ConfigurationError as error:
-            faults += error.faults
-        except (OSError, UnicodeDecodeError) as error:
-            faults.append(Fault(str(file), 0, "", f"cannot be read as UTF-8 text: {error}"))
-    return AgentFiles(agents, faults, paths)
+read = agent_files.read
+"""Reads them as they are now, faults and all."""

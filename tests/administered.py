@@ -18,6 +18,7 @@ from gateway.retrieval.shelves import shelves
 from gateway.settings import Knowledge, Route, Settings, Target
 from gateway.types import Agent, Key
 from gateway.types.administration import Administration, KeyCabinet, Rotated, WantedKey
+from tests.desk import Desked
 from tests.knowledge import HashedModel, tried, write
 from tests.serving import serve, sharing
 
@@ -74,6 +75,7 @@ class Administered:
     http: httpx.AsyncClient
     jobs: jobs.Jobs
     cabinet: Cabinet
+    desk: Desked
 
     async def answer(self, method: str, path: str, body: Any = None, status: int = 200) -> Any:
         """The body of an answer that has this status."""
@@ -106,7 +108,7 @@ async def administered(
     """Serve these agent files (one, Nora, who knows `lighthouse`) and the knowledge that lies in `root`."""
     write(root / "prompts", {f"{name}.md": text for name, text in (agents or {"nora": NORA}).items()})
     (root / "knowledge").mkdir(exist_ok=True)
-    made, cabinet, drain = settings(root, upstream), Cabinet(), Drain()
+    made, cabinet, drain, desk = settings(root, upstream), Cabinet(), Drain(), Desked()
     served: Mapping[str, Agent] = read(made).agents
     used = dict.fromkeys(name for agent in served.values() for name in agent.collections)
 
@@ -122,7 +124,8 @@ async def administered(
             files,
             cabinet.rotate,
             shelves(made, searches, ingests),
+            desk.desk(),
         )
         app = create_app(sharing(made), served, drain, retrieve=searches.retrieve, administered=known, access=access)
         async with serve(app) as url, httpx.AsyncClient(base_url=url, timeout=20) as http:
-            yield Administered(root, url, drain, http, ingests, cabinet)
+            yield Administered(root, url, drain, http, ingests, cabinet, desk)

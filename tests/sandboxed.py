@@ -24,6 +24,11 @@ from tests.serving import ROOT, Prompt
 SERVING = re.compile(r"sandbox on (http://\S+)")
 
 
+def caller(**options: Any) -> httpx.AsyncClient:
+    """An HTTP client for loopback: it loads no certificates, which would take longer than most tests."""
+    return httpx.AsyncClient(trust_env=False, verify=False, **options)
+
+
 @dataclass
 class Sandbox:
     """A running sandbox, and what it says of itself."""
@@ -34,7 +39,7 @@ class Sandbox:
     """The API key that it takes."""
 
     async def _own(self, method: str, path: str, body: Any = None) -> Any:
-        async with httpx.AsyncClient(base_url=self.url, trust_env=False) as client:
+        async with caller(base_url=self.url) as client:
             answer = await client.request(method, f"/sandbox/{path}", json=body)
         assert answer.is_success, answer.text
         return answer.json() if answer.content else None
@@ -67,13 +72,17 @@ class Sandbox:
         await self._own("DELETE", "faults")
         await self._own("DELETE", "behaviour")
 
+    async def forget(self) -> None:
+        """All as it was at the start: no agents, sessions, calls or faults."""
+        await self._own("DELETE", "state.json")
+
     async def behave(self, **wanted: Any) -> None:
         """Set fields of its behaviour; with `session=`, of one session's."""
         await self._own("POST", "behaviour", wanted)
 
     async def say(self, room_url: str, text: str, **more: Any) -> dict[str, Any]:
         """A typed turn in a room: what was said, or why nothing was."""
-        async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        async with caller(timeout=30) as client:
             answer = await client.post(f"{room_url}/say", json={"text": text, **more})
         assert answer.status_code == 200, answer.text
         found: dict[str, Any] = answer.json()
@@ -81,7 +90,7 @@ class Sandbox:
 
     async def leave(self, room_url: str) -> None:
         """End a session, as a person who closes the page."""
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with caller() as client:
             assert (await client.post(f"{room_url}/leave")).status_code == 204
 
 

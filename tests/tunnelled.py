@@ -91,6 +91,8 @@ async def main(orders: str, target: str, *words: str) -> int:
             return 1
         if order == "deaf":
             forwarding.deaf = True
+        elif order == "hear":
+            forwarding.deaf = False
         elif order == "say":
             said(rest)
         elif order == "change":

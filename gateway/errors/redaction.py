@@ -19,11 +19,26 @@ _FORMS = re.compile(
     r"|\bBearer\s+[A-Za-z0-9._~+/=-]{16,}"
     r"|(?<=/k/)[A-Za-z0-9_.-]{16,}"
     r"|(?<=session_token=)[^\s&\"']{8,}|\bgAAAA[A-Za-z0-9_=-]{20,}"
-    r"|(?<=llmAPIKey\": \")[^\"]+|(?<=ttsAPIKey\": \")[^\"]+"
+    r"|(?<=[aA][pP][iI]Key\": \")[^\"]+|(?<=[aA][pP][iI]Key\":\")[^\"]+|(?<=[aA][pP][iI]Key': ')[^']+"
+    r"|(?<=api-key: )\S{12,}|(?<=api-key': ')[^']+|(?<=session-token: )\S{12,}|(?<=session-token': ')[^']+"
     r"|(?<=://)[^\s/@:\"']*:[^\s/@\"']+(?=@)"
 )
 """A provider's key, one of ours, a header's, a capability in a path, a token or key of Simli's, a password in a URL."""
-_MARKS = ("sk-", "sk_", "gw-", "gw_", "Bearer", "/k/", "@", "session_token", "gAAAA", "APIKey")
+_MARKS = (
+    "sk-",
+    "sk_",
+    "gw-",
+    "gw_",
+    "Bearer",
+    "/k/",
+    "@",
+    "session_token",
+    "gAAAA",
+    "APIKey",
+    "apiKey",
+    "api-key",
+    "session-token",
+)
 """One of them stands in every text that has one of the forms: most log lines have none, and cost a few searches."""
 
 
@@ -49,7 +64,18 @@ def enveloped(error: GatewayError, redact: Redact) -> dict[str, Any]:
     for name in ("message", "param", "code"):
         if fields[name]:
             fields[name] = redact(fields[name])
+    if "x_gateway" in envelope:
+        envelope["x_gateway"] = _deep(envelope["x_gateway"], redact)
     return envelope
+
+
+def _deep(value: Any, redact: Redact) -> Any:
+    """Every text in it, however deep, fit to be shown."""
+    if isinstance(value, dict):
+        return {name: _deep(inner, redact) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_deep(inner, redact) for inner in value]
+    return redact(value) if isinstance(value, str) else value
 
 
 def redacted(text: str) -> str:

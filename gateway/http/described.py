@@ -156,9 +156,7 @@ def _json(name: str, says: str) -> Schema:
 def _chat() -> Schema:
     answer = _json("ChatCompletion", "The answer: an object, or server-sent events where it is streamed.")
     answer["content"]["text/event-stream"] = {
-        "schema": _kind(
-            "string", description="`data: ` and a ChatCompletionChunk, or an Error; `data: [DONE]` at the end."
-        ),
+        "schema": {"description": "`data: ` and a ChatCompletionChunk, or an Error; `data: [DONE]` at the end."},
         "x-event-schema": {"anyOf": [_ref("ChatCompletionChunk"), _ref("Error")]},
     }
     known = ("x-gateway-sources", "Ids of the passages, percent-encoded."), ("x-gateway-target", "Who answered.")

@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from gateway.errors import (
     AuthenticationError,
+    Draining,
     Fault,
     GatewayError,
     InsufficientScope,
@@ -26,6 +27,7 @@ from gateway.errors import (
     InvalidValue,
     MissingParameter,
     RateLimited,
+    RequestTimeout,
     TooLarge,
     UnsupportedMediaType,
 )
@@ -44,7 +46,7 @@ WITH_BODY: tuple[type[GatewayError], ...] = (
     InvalidJSON,
     InvalidValue,
     MissingParameter,
-    RateLimited,
+    RequestTimeout,
     TooLarge,
     UnsupportedMediaType,
 )
@@ -62,7 +64,8 @@ def _text() -> bytes:
 
 def document() -> Schema:
     """The whole description."""
-    types = [one for each in OPERATIONS for one in (each.takes, each.gives) if one is not Nothing]
+    types = [each.gives for each in OPERATIONS]
+    types += [each.takes for each in OPERATIONS if each.takes is not Nothing and not each.uploads]
     every: Any = tuple[*dict.fromkeys([*types, Fault])]  # type: ignore[misc]  # a type made of data
     made: TypeAdapter[Any] = TypeAdapter(every, config=BODY)
     schemas = made.json_schema(ref_template=REFERENCE)["$defs"]
@@ -133,10 +136,24 @@ def _error() -> Schema:
         "required": ["message", "type", "param", "code"],
         "additionalProperties": False,
     }
+    simli: Schema = {
+        "type": "object",
+        "description": "What Simli itself said; null: nothing.",
+        "properties": {"code": {"type": ["string", "null"]}, "status": {"type": ["integer", "null"]}},
+        "required": ["code", "status"],
+        "additionalProperties": False,
+    }
     faults = {"type": "array", "items": {"$ref": REFERENCE.format(model="Fault")}}
     return {
         "type": "object",
-        "properties": {"error": inner, "x_gateway": {"type": "object", "properties": {"faults": faults}}},
+        "properties": {
+            "error": inner,
+            "x_gateway": {
+                "type": "object",
+                "properties": {"faults": faults, "simli": simli},
+                "additionalProperties": False,
+            },
+        },
         "required": ["error"],
         "additionalProperties": False,
     }
@@ -146,7 +163,8 @@ def _parameters(path: str) -> Iterator[Schema]:
     for name in re.findall(r"{(\w+)}", path):
         known = PARAMETERS[name]
         schema = {"type": "string", "pattern": f"^({known.pattern})$", "maxLength": known.longest}
-        yield {"name": name, "in": "path", "required": True, "description": known.says, "schema": schema}
+        shown = {"example": known.example} if known.example else {}
+        yield {"name": name, "in": "path", "required": True, "description": known.says, "schema": schema, **shown}
 
 
 def _answering(schema: Schema, summary: str, status: int = 200) -> Schema:
@@ -159,16 +177,17 @@ def _described(operation: Operation) -> Schema:
     made = _answering(reference, operation.summary, operation.status)
     responses = made["responses"]
     if operation.feed:
-        feed = {"schema": {"type": "string"}, "x-event-schema": reference}
+        feed = {"schema": {"description": "`event: progress` or `event: end`."}, "x-event-schema": reference}
         answer = responses.setdefault("200", {"description": operation.summary, "content": {}})
         answer["content"]["text/event-stream"] = feed
         made["description"] = "With `Accept: text/event-stream`: `progress` events, and `end` as the last one."
-    has_body = operation.method == "POST"
-    if operation.takes is not Nothing:
-        body = {"$ref": REFERENCE.format(model=operation.takes.__name__)}
-        made["requestBody"] = {"content": {"application/json": {"schema": body}}}
-    names = (InvalidName,) if "{" in operation.path else ()
-    for kind in (*ALWAYS, *(WITH_BODY if has_body else ()), *names, *operation.errors):
+    if operation.text:
+        made["responses"]["200"]["content"]["text/plain"] = {"schema": {"type": "string"}}
+        made["description"] = "With `Accept: text/plain`: text for people."
+    made |= _taken(operation)
+    if links := dict(_links(operation)):
+        responses[str(operation.status)]["links"] = links
+    for kind in _kinds(operation):
         answer = responses.setdefault(str(kind.status), {"description": "", "content": _ENVELOPE})
         said = f"`{kind.code}`"
         if said not in answer["description"]:
@@ -176,4 +195,52 @@ def _described(operation: Operation) -> Schema:
     return made
 
 
+def _taken(operation: Operation) -> Schema:
+    if operation.uploads:
+        body: Schema = {"required": True, "content": {kind: {"schema": _BYTES} for kind in operation.uploads}}
+        return {"requestBody": body, "parameters": list(_query(operation.takes))}
+    if operation.takes is Nothing:
+        return {}
+    body = {"content": {"application/json": {"schema": {"$ref": REFERENCE.format(model=operation.takes.__name__)}}}}
+    if _schema(operation.takes).get("required"):
+        body["required"] = True
+    return {"requestBody": body}
+
+
+def _links(operation: Operation) -> Iterator[tuple[str, Schema]]:
+    """Where what this one made can be asked for."""
+    parameter, pointer = operation.leads
+    for other in OPERATIONS:
+        if parameter and f"{{{parameter}}}" in other.path:
+            method, escaped = other.method.lower(), other.path.replace("/", "~1")
+            name = re.sub(r"\W+", "_", f"{method}{other.path}").strip("_")
+            at = {parameter: f"$response.body#{pointer}"}
+            yield name, {"operationRef": f"#/paths/{escaped}/{method}", "parameters": at}
+
+
+def _kinds(operation: Operation) -> Iterator[type[GatewayError]]:
+    yield from ALWAYS
+    if operation.method == "POST":
+        yield from WITH_BODY
+    if "{" in operation.path:
+        yield InvalidName
+    if operation.begins:
+        yield Draining
+    yield from operation.errors
+
+
+def _query(takes: type) -> Iterator[Schema]:
+    """What stands in the query beside an upload."""
+    described = _schema(takes)
+    for name, schema in described["properties"].items():
+        says = schema.pop("description", name)
+        required = name in described.get("required", ())
+        yield {"name": name, "in": "query", "required": required, "description": says, "schema": schema}
+
+
+def _schema(takes: type) -> Schema:
+    return TypeAdapter(takes).json_schema()
+
+
+_BYTES: Schema = {"type": "string", "format": "binary", "minLength": 1}
 _ENVELOPE: Schema = {"application/json": {"schema": {"$ref": REFERENCE.format(model="Error")}}}

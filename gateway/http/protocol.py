@@ -24,8 +24,8 @@ HOST = re.compile(rb"[A-Za-z0-9._~%:\[\]-]{1,255}")
 LINGER = 2.0
 """Seconds in which what still comes of a refused request is read and thrown away. To close at once would reset the
 connection, and the answer with it (RFC 9112, 9.6)."""
-LINGER_BYTES = 8 * 1024 * 1024
-"""So much of it at most."""
+LINGER_BYTES = 24 * 1024 * 1024
+"""So much of it at most: an image that is too large to be taken is told so."""
 IDLE, INTERVAL, PROBES = 15, 5, 3
 """Seconds and a count: a peer that vanished without a word is noticed after half a minute, when nothing is sent too."""
 UNACKNOWLEDGED = 10_000

@@ -7,7 +7,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from gateway.http.admin import operations
+from gateway.http.admin.operations import OPERATIONS
+from gateway.http.admin.routing import routes as administrated
 from gateway.http.auth import Endpoint, admin
 from gateway.http.chat import chat_completions
 from gateway.http.health import livez, readyz
@@ -40,5 +41,5 @@ def routes() -> list[BaseRoute]:
         served("GET", "/livez", livez),
         served("GET", "/readyz", readyz),
         served("GET", "/openapi.json", admin(openapi)),
-        *operations.routes(admin),
+        *administrated(OPERATIONS, admin),
     ]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
-from gateway.errors import ConfigurationError, Conflict, Fault, NotFound, SimliProtocolError
+from gateway.errors import ConfigurationError, Conflict, Fault, NotFound, SimliError, SimliProtocolError
 from gateway.orchestration import adopt as adoption
 from gateway.orchestration.apply import Agents, carried_out, unnoticed
 from gateway.orchestration.ownership import by_age, owned
@@ -70,33 +70,38 @@ class Agency:
     async def plan(self, prune: bool = False) -> Plan:
         """What `apply` would do. Faults are in it."""
         async with self.simli() as simli:
-            drawn, _ = await self._drawn(simli, prune=prune)
-        return drawn.plan
+            found, _ = await self._drawn(simli, prune=prune)
+        return found.plan
 
     async def apply(self, prune: bool = False, *, done: Callable[[Change], None] = unnoticed) -> Applied:
         """Make Simli's agents what the files say, as far as Simli lets it. Raises ConfigurationError before anything
         is done where a file is at fault."""
         async with self._turns, self.simli() as simli:
-            drawn, _ = await self._drawn(simli, prune=prune)
-            if drawn.plan.faults:
-                raise ConfigurationError(drawn.plan.faults)
-            return await carried_out(simli, drawn.steps, self.gateway, done=done)
+            known, faults = self._known(await self.files())
+            if faults:
+                raise ConfigurationError(faults)
+            found = drawn(known, await simli.agents(), self.gateway, prune=prune)
+            return await carried_out(simli, found.steps, self.gateway, done=done)
 
     async def refresh(self, names: Collection[str] | None = None) -> Applied:
-        """Only update agents that are at Simli already (of these names; None: all): after a rotation, a new URL."""
+        """Only update agents that are at Simli already (of these names; None: all): after a rotation, a new URL.
+
+        What is at fault stays as it is; raises ConfigurationError where nothing else is left to do."""
         async with self._turns, self.simli() as simli:
-            drawn, _ = await self._drawn(simli, prune=False)
-            steps = [step for step in drawn.steps if step.change.action == "update"]
-            wanted = [step for step in steps if names is None or step.change.agent in names]
-            return await carried_out(simli, wanted, self.gateway)
+            found, _ = await self._drawn(simli, prune=False)
+            steps = [step for step in found.steps if step.change.action == "update"]
+            steps = [step for step in steps if names is None or step.change.agent in names]
+            if found.plan.faults and not steps:
+                raise ConfigurationError(found.plan.faults)
+            return await carried_out(simli, steps, self.gateway)
 
     async def listed(self) -> list[Listed]:
         """All agents of the account: ours by name, then strangers."""
         async with self.simli() as simli:
-            drawn, actual = await self._drawn(simli, prune=True)
-        faulty = {Path(fault.where).stem for fault in drawn.plan.faults}
-        changes = {change.id: change for change in drawn.plan.changes if change.id}
-        ours = [self._listed(each, changes.get(each.id), drawn.plan, faulty) for each in actual]
+            found, actual = await self._drawn(simli, prune=True)
+        faulty = {Path(fault.where).stem for fault in found.plan.faults}
+        changes = {change.id: change for change in found.plan.changes if change.id}
+        ours = [self._listed(each, changes.get(each.id), found.plan, faulty) for each in actual]
         return sorted(ours, key=lambda each: (each.state == "foreign", each.name, each.id))
 
     async def adopt(self, id_: str, name: str = "") -> Adopted:
@@ -146,19 +151,28 @@ class Agency:
         return path
 
     async def _drawn(self, simli: Agents, *, prune: bool) -> tuple[Drawn, list[SimliAgent]]:
-        files = await self.files()
+        known, faults = self._known(await self.files())
+        try:
+            actual = await simli.agents()
+        except SimliError:
+            if faults:  # they are mended first, and without Simli
+                raise ConfigurationError(faults) from None
+            raise
+        found = drawn(known, actual, self.gateway, prune=prune)
+        return found._replace(plan=replace(found.plan, faults=tuple(sorted(faults)))), actual
+
+    def _known(self, files: AgentFiles) -> tuple[Known, list[Fault]]:
+        """What the files ask for, and what is wrong with them or cannot be given to Simli."""
         faults = list(files.faults)
         wanted: list[Wanted] = []
-        faceless = [name for name, agent in files.agents.items() if not agent.face_id]
-        for name in sorted(files.agents.keys() - set(faceless)):
+        faceless = {name for name, agent in files.agents.items() if not agent.face_id}
+        for name in sorted(files.agents.keys() - faceless):
             try:
                 wanted.append(self._wanted(files.agents[name], files.paths[name]))
             except ConfigurationError as error:
                 faults += [fault for fault in error.faults if fault not in faults]
-        broken = files.paths.keys() - {each.agent for each in wanted} - set(faceless)
-        actual = await simli.agents()
-        found = drawn(Known(wanted, faceless, broken), actual, self.gateway, prune=prune)
-        return found._replace(plan=replace(found.plan, faults=tuple(sorted(faults)))), actual
+        broken = files.paths.keys() - {each.agent for each in wanted} - faceless
+        return Known(wanted, faceless, broken), faults
 
     def _wanted(self, agent: Agent, where: str) -> Wanted:
         """The agent as Simli is to have it. Raises ConfigurationError where Simli cannot take it."""

@@ -1,7 +1,8 @@
-"""Where Simli reaches the gateway: GATEWAY_PUBLIC_URL, or for a sandbox on this machine where the gateway listens."""
+"""Where Simli reaches the gateway: by a tunnel or GATEWAY_PUBLIC_URL, or for a sandbox here where it listens."""
 
 from gateway.errors import ConfigurationError, Fault
 from gateway.orchestration.publicity import refusal
+from gateway.public import url as public_url
 from gateway.settings import Settings
 
 VARIABLE = "GATEWAY_PUBLIC_URL"
@@ -21,15 +22,9 @@ def origin(settings: Settings, public: str = "") -> str:
     Raises ConfigurationError where Simli could not reach it.
     """
     local = settings.simli_is_local
-    url = (public or settings.public_url).rstrip("/")
-    if not url and not local:
-        problem = (
-            "is not set: Simli has to reach this gateway from the internet, at a URL such as https://g.example.org"
-        )
+    url = (public or public_url(settings)).rstrip("/")
+    if problem := refusal(url, local=local):
         raise ConfigurationError([Fault(VARIABLE, 0, "", problem)])
     if not url and settings.server.port == 0:
         raise ConfigurationError([Fault("PORT", 0, "", f"is 0, so nobody knows where; set it, or {VARIABLE}")])
-    url = url or listening(settings)
-    if problem := refusal(url, local=local):
-        raise ConfigurationError([Fault(VARIABLE, 0, "", problem)])
-    return url
+    return url or listening(settings)

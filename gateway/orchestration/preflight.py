@@ -4,11 +4,13 @@ What Simli would not hear is found here, where nothing is billed yet, and said b
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import openai
 import orjson
@@ -17,15 +19,17 @@ from pydantic import ValidationError
 
 from gateway.errors import FirstWordLate, NothingToSay, NotReachable, NotThisGateway, StreamBroken, StreamBuffered
 from gateway.orchestration import verdicts
+from gateway.settings import Route, loopback
 from gateway.types.reach import PARTED, PREFLIGHT, Preflight
 
 CONNECT = 5.0
 """Seconds for name, connection and TLS together."""
-FIRST_WORD = 8.0
-"""Seconds until the first word. A route gives up after six by default and lets the agent apologise; two more for the
-way. What comes later than this, the way has held back, or nobody would wait for."""
-TOTAL = 30.0
-"""Seconds for the whole turn."""
+WAY = 2.0
+"""Seconds for the way there and back, behind what the route itself may take until the first word."""
+FIRST_WORD = 6.0 + WAY
+"""Seconds until the first word: a route of default deadlines has given up by then, and the agent apologised."""
+REST = 20.0
+"""Seconds for the rest of a short sentence."""
 LONG = 1.5
 """Seconds until the first word that are worth a warning: so long a person looks at a face that does not answer."""
 APART = PARTED / 3
@@ -38,15 +42,20 @@ SUFFIX = "/chat/completions"
 
 
 async def preflight(
-    base_url: str, key: str, model: str, *, first_word: float = FIRST_WORD, total: float = TOTAL
+    base_url: str, key: str, model: str, *, first_word: float = FIRST_WORD, rest: float = REST
 ) -> Preflight:
     """Ask as Simli will, by `base_url` (with or without `/chat/completions`), `key` (may be empty) and `model`.
 
-    Raises a NotReachable that says what Simli would meet. Each try takes `total` seconds at most.
+    It waits `first_word` seconds until something is said, and `rest` for what follows. Raises a NotReachable that says
+    what Simli would meet.
     """
+    for name in ("openai", "httpx2", "httpcore2"):  # they log addresses, and a key may be in one
+        logging.getLogger(name).setLevel(logging.WARNING)
+    total = first_word + rest
     where = verdicts.host(base_url)
     # Without TLS there is nothing to verify, and loading the system's certificates takes a tenth of a second.
-    http = openai.DefaultAsyncHttpxClient(verify=not base_url.startswith("http://"))
+    here = loopback(urlsplit(base_url).hostname or "")
+    http = openai.DefaultAsyncHttpxClient(verify=not base_url.startswith("http://"), trust_env=not here)
     async with openai.AsyncOpenAI(
         base_url=base_url.rstrip("/").removesuffix(SUFFIX),
         api_key=key or "none",
@@ -66,6 +75,14 @@ async def preflight(
                     f"Switch its buffering off (nginx: proxy_buffering off), or take another tunnel."
                 )
     return heard.found()
+
+
+def patience(route: Route | None) -> float:
+    """Seconds until the first word of an agent with this route: what is longer on its way, something has held back."""
+    if route is None:
+        return FIRST_WORD
+    longest = max((target.first_token for target in route.targets), default=0.0)
+    return max(FIRST_WORD, (route.first_token or 2 * longest) + WAY)
 
 
 @dataclass(slots=True)

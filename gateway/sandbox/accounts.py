@@ -18,6 +18,12 @@ class Accounts:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.owner = str(uuid.uuid4())
+        self.stun_port = 0
+        """Where its own STUN responder listens; 0: nowhere."""
+        self.forget()
+
+    def forget(self) -> None:
+        """All is as it was when the sandbox started; what runs goes on, and nobody knows of it."""
         self.behaviour = Behaviour()
         self.agents: dict[str, dict[str, Any]] = {}
         """By id, as Simli shows them."""
@@ -25,8 +31,6 @@ class Accounts:
         self.sessions = Sessions()
         self.calls = Calls()
         self.faults = Faults()
-        self.stun_port = 0
-        """Where its own STUN responder listens; 0: nowhere."""
 
     def takes(self, key: str) -> bool:
         """Whether it is the account's API key."""

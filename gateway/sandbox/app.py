@@ -12,9 +12,11 @@ from starlette.types import ASGIApp
 
 from gateway.sandbox import stun
 from gateway.sandbox.accounts import Accounts
-from gateway.sandbox.api import agents, auto, compose, edge, refusals
+from gateway.sandbox.api import agents, auto, compose, edge, faces, refusals, videos
+from gateway.sandbox.faces import Faces
+from gateway.sandbox.films.studio import Studio
 from gateway.sandbox.options import Options
-from gateway.sandbox.page import control, pages
+from gateway.sandbox.page import control, dashboard, pages
 from gateway.sandbox.room import routes as room
 from gateway.sandbox.signalling import routes as signalling
 from gateway.sandbox.signalling.patience import Patience
@@ -30,6 +32,8 @@ def create_app(options: Options) -> ASGIApp:
     accounts = Accounts(options)
     talks = Talks(accounts)
     rest = Rest(accounts, Patience())
+    studio = Studio(options.directory)
+    made = Faces()
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -37,6 +41,7 @@ def create_app(options: Options) -> ASGIApp:
             yield
             await talks.close()
             await rest.close()
+            await studio.close()
 
     app = Starlette(
         routes=[
@@ -45,8 +50,11 @@ def create_app(options: Options) -> ASGIApp:
             *auto.routes(accounts, talks),
             *compose.routes(accounts),
             *signalling.routes(accounts, rest),
+            *faces.routes(accounts, made),
+            *videos.routes(accounts, studio),
             *room.routes(talks),
-            *control.routes(accounts, talks),
+            *control.routes(accounts, talks, made),
+            *dashboard.routes(accounts),
             *pages.routes(),
         ],
         exception_handlers={refusals.Refused: refusals.refused, HTTPException: refusals.unserved},

@@ -11,7 +11,11 @@ Greeting: TypeAlias = Literal["none", "asked"]
 Media: TypeAlias = Literal["both", "audio", "none"]
 Start: TypeAlias = Literal["sent", "withheld"]
 Ice: TypeAlias = Literal["open", "blocked"]
+FaceResult: TypeAlias = Literal["completed", "failed"]
+Refusal: TypeAlias = Literal[400, 401]
 Serves: TypeAlias = Literal["both", "legacy", "current"]
+
+KINDS = {bool: "true or false", int: "a whole number, 0 or more", float: "a number, 0 or more"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ class Behaviour:
     """`asked`: without a first message the LLM is asked for one, with the system message alone."""
     serves: Serves = "both"
     """Which generation of paths is there; the other's are 404."""
-    refuses_key_with: int = 401
+    refuses_key_with: Refusal = 401
     """The status of a wrong key where a token is asked for: 400 or 401, both were seen."""
     sessions: int = 0
     """Sessions at once; more are 429. 0: no limit."""
@@ -42,6 +46,11 @@ class Behaviour:
     """`blocked`: signalling goes well, and no packet gets through."""
     drops_after: float = 0.0
     """Seconds after the connection until a socket is dropped without a word; 0: never."""
+    face_takes: float = 1.0
+    """Seconds until an uploaded face is made, once it is its turn."""
+    face_result: FaceResult = "completed"
+    video_after: float = 0.0
+    """Seconds until the making of a video begins; its address is 404 until it is made."""
     transcript_after: float = 0.0
     """Seconds after a session's end until its transcript is there."""
 
@@ -55,16 +64,17 @@ def changed(behaviour: Behaviour, wanted: Mapping[str, Any]) -> Behaviour:
             raise ValueError(f"{name}: there is no such behaviour; there are {', '.join(known)}")
         allowed = get_args(hints[name])
         if allowed and value not in allowed:
-            raise ValueError(f"{name}: one of {', '.join(allowed)}")
+            raise ValueError(f"{name}: one of {', '.join(map(str, allowed))}")
         if not allowed and not _fits(value, hints[name]):
-            raise ValueError(f"{name}: {hints[name].__name__}")
+            raise ValueError(f"{name}: {KINDS[hints[name]]}")
     return replace(behaviour, **wanted)
 
 
 def _fits(value: Any, kind: type) -> bool:
     if kind is bool or isinstance(value, bool):
         return kind is bool and isinstance(value, bool)
-    return isinstance(value, int | float if kind is float else kind)
+    whole = isinstance(value, int)
+    return (whole or (kind is float and isinstance(value, float))) and 0 <= value < float("inf")
 
 
 def shown(behaviour: Behaviour) -> dict[str, Any]:
@@ -72,7 +82,7 @@ def shown(behaviour: Behaviour) -> dict[str, Any]:
     return asdict(behaviour)
 
 
-def choices() -> dict[str, list[str]]:
+def choices() -> dict[str, list[str | int]]:
     """What each field may be, where that is a list."""
     hints = get_type_hints(Behaviour)
     return {one.name: list(get_args(hints[one.name])) for one in fields(Behaviour) if get_args(hints[one.name])}

@@ -73,7 +73,7 @@ class Faults:
     def add(self, wanted: Mapping[str, Any]) -> Fault:
         """Set one; ValueError names what is wrong with it."""
         kind = wanted.get("kind", "")
-        if kind and kind not in KINDS:
+        if kind and (not isinstance(kind, str) or kind not in KINDS):
             raise ValueError(f"kind: one of {', '.join(KINDS)}")
         merged = {**KINDS.get(kind, {}), **{name: value for name, value in wanted.items() if value is not None}}
         for name, value in merged.items():
@@ -81,6 +81,8 @@ class Faults:
                 raise ValueError(f"{name}: {'cannot be ' + repr(value) if name in CHECKS else 'is no part of a fault'}")
         if not merged.get("operation"):
             raise ValueError("operation: is needed, such as agents.create, auto.* or POST /agent")
+        if not {"status", "hangs", "delay"} & merged.keys():
+            raise ValueError("status: is needed, or a kind, or a delay")
         fault = Fault(next(self._ids), **merged)
         self.set.append(fault)
         return fault

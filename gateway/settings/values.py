@@ -169,7 +169,7 @@ class Simli:
     dialect: str = "auto"
     """`current` (`/auto/…`, `/compose/…`), `legacy` (`/startE2ESession`, …), or `auto`: whichever it serves."""
     timeout: float = 10.0
-    """For one answer."""
+    """For one answer; three times that where a session or a video is started."""
     patience: float = 30.0
     """How long an overloaded or limiting Simli is asked again, all tries together; 0: not at all."""
     sessions: int = 0

@@ -39,6 +39,8 @@ class Operation(NamedTuple):
     legacy: Form | None
     current: Form | None
     again: Again = "always"
+    patience: int = 1
+    """Of the time for one answer: to give up on a session that may be starting leaves one that bills."""
 
     def form(self, dialect: Dialect) -> Form | None:
         """How this dialect says it."""
@@ -65,12 +67,13 @@ START = Operation(
     Form("POST", "/startE2ESession", ("apiKey",)),
     Form("POST", "/auto/start/configurable"),
     again="undone",
+    patience=3,
 )
 START_AGENT = Operation(
-    "start the session", Form("GET", "/session/{}/{}", ()), Form("GET", "/auto/start/{}/{}", ()), again="never"
+    "start the session", Form("GET", "/session/{}/{}", ()), Form("GET", "/auto/start/{}/{}", ()), "never", patience=3
 )
 START_AGENT_BY_HEADER = Operation(
-    "start the session", Form("GET", "/session/{}", ()), Form("GET", "/auto/start/{}", ()), again="never"
+    "start the session", Form("GET", "/session/{}", ()), Form("GET", "/auto/start/{}", ()), "never", patience=3
 )
 TRANSCRIPT = Operation(
     "give the transcript", Form("GET", "/getE2ETranscript/{}", ("api-key",)), Form("GET", "/auto/transcript/{}")
@@ -115,6 +118,7 @@ AUDIO_TO_VIDEO = Operation(
     Form("POST", "/audioToVideoStream", ("simliAPIKey",)),
     Form("POST", "/static/audio"),
     again="undone",
+    patience=3,
 )
 PROBES: tuple[tuple[Dialect, Form], ...] = tuple(
     (dialect, form) for dialect in ("current", "legacy") if (form := AGENTS.form(dialect)) is not None

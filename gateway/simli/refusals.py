@@ -31,9 +31,11 @@ from gateway.errors.redaction import Redact
 WORDS = 200
 """Characters of Simli's own that an error quotes."""
 _CODE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
-_OVERLOADED = re.compile(
-    r"\bserver(s)?( is| are)?( currently)? overloaded|\boverloaded\b.{0,40}\b(later|again)", re.IGNORECASE
+_OVERLOADED = re.compile(r"\boverloaded\b", re.IGNORECASE)
+_BEGINS_OVERLOADED = re.compile(
+    r"\W*(error\W+)?(the )?(simli )?servers?( is| are)?( currently)? overloaded\b", re.IGNORECASE
 )
+"""With a good status, where a transcript might speak of it as well."""
 _BY_CODE: Mapping[str, type[SimliError]] = {
     "INVALID_API_KEY": SimliAuthFailed,
     "BILLING_ERROR": SimliBilling,
@@ -93,9 +95,10 @@ def json(answer: Answer) -> Any:
 def refusal(answer: Answer) -> SimliError | None:
     """The error that this answer is; None where it is what was asked for, as far as status and words go."""
     said = _said(answer)
-    if _OVERLOADED.search(said.words) or said.code == "SERVER_OVERLOADED":
+    good = 200 <= answer.status < 300
+    if (_BEGINS_OVERLOADED.match if good else _OVERLOADED.search)(said.words):
         return _error(SimliOverloaded, answer, said)
-    if 200 <= answer.status < 300:
+    if good:
         kind = _BY_CODE.get(said.code)
         return _error(kind, answer, said) if kind else None
     return _error(_kind(answer, said), answer, said)

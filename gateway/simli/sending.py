@@ -11,10 +11,13 @@ import httpx
 
 from gateway.errors import SimliError, SimliProtocolError, SimliTimeout, SimliUnavailable
 from gateway.errors.redaction import redacting
+from gateway.settings.values import loopback
 from gateway.simli.dialect import HEADERS, Form, Operation
 from gateway.simli.patience import Try, patiently
 from gateway.simli.refusals import Answer, refusal
 
+CONNECT = 5.0
+"""Seconds."""
 LARGEST = 4 * 1024 * 1024
 """Bytes of an answer."""
 SECRETS = ("apiKey", "simliAPIKey", "llmAPIKey", "ttsAPIKey")
@@ -77,9 +80,11 @@ class Wire:
             params={**form.query, **request.query} or None,
             headers=headers,
             json=body,
-            files={"image": ("image", request.image)} if request.image else None,
+            files={"image": (_named(request.image), request.image)} if request.image else None,
+            timeout=httpx.Timeout(self.timeout * operation.patience, connect=min(CONNECT, self.timeout)),
         )
-        async with asyncio.timeout(self.timeout + int(sent.headers.get("content-length", 0)) / UPLOAD):
+        upload = int(sent.headers.get("content-length", 0)) / UPLOAD
+        async with asyncio.timeout(self.timeout * operation.patience + upload):
             answer = await self.http.send(sent, stream=True)
             try:
                 content = bytearray()
@@ -95,7 +100,7 @@ class Wire:
         return Answer(answer.status_code, answer.headers, bytes(content), operation.deed, redact, bool(form.keys))
 
     def _late(self, operation: Operation) -> SimliError:
-        return SimliTimeout(f"Simli did not {operation.deed} within {self.timeout:g} s.")
+        return SimliTimeout(f"Simli did not {operation.deed} within {self.timeout * operation.patience:g} s.")
 
     def _lost(self, operation: Operation, error: Exception) -> SimliError:
         """What went wrong on the way, in words that name no address with a token in it."""
@@ -110,7 +115,10 @@ class Wire:
             kind, reason = SimliError, "cannot be asked that: it makes no valid HTTP request"
         else:
             reason = "broke off the connection"
-        return kind(f"Simli did not {operation.deed}: {urlsplit(self.url).netloc} {reason}.")
+        parts = urlsplit(self.url)
+        sandbox = isinstance(error, httpx.ConnectError) and loopback(parts.hostname or "")
+        advice = " Is `gateway sandbox` running?" if sandbox else ""
+        return kind(f"Simli did not {operation.deed}: {parts.netloc} {reason}.{advice}")
 
 
 def _bodied(form: Form, request: Request, key: str) -> dict[str, Any] | None:
@@ -119,6 +127,11 @@ def _bodied(form: Form, request: Request, key: str) -> dict[str, Any] | None:
     if request.body is None and not places:
         return None
     return {**(request.body or {}), **dict.fromkeys(places, key)}
+
+
+def _named(image: bytes) -> str:
+    """A file's name that says what it is."""
+    return "image.png" if image.startswith(b"\x89PNG") else "image.jpg"
 
 
 def _leaves(body: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -119,11 +119,13 @@ class Keys:
         return revoked
 
     async def listed(self) -> list[Listed]:
-        """Every key, oldest first. Raises StoreUnavailable."""
+        """Every key but those of sessions, which are listed there; oldest first. Raises StoreUnavailable."""
         await self._register.refresh()
         (told,) = await self._connection.take(("HGETALL", self._connection.key("used")))
         used = {id_: float(when) for id_, when in told.items() if when.isdecimal()}
-        keys = sorted(self._register.known.keys.values(), key=lambda key: key.created)
+        keys = sorted(
+            (key for key in self._register.known.keys.values() if not key.session), key=lambda key: key.created
+        )
         return [Listed(key, used.get(key.id)) for key in keys]
 
     def _use(self, id_: str) -> None:

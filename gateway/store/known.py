@@ -14,6 +14,8 @@ from typing import Any
 from gateway.types import Key, Rate
 
 ID = re.compile(r"[a-z0-9]{12}")
+REMEMBERED = 7 * 86_400
+"""Seconds that a session's key is refused by its name after it has expired; then it is as unknown as any other text."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -86,6 +88,22 @@ def lacking(theirs: Known, mine: Known) -> Known:
         if generation > theirs.generations.get(agent, 0)
     }
     return Known(mine.store, keys, generations)
+
+
+def spent(key: Key, now: float) -> bool:
+    """Whether it was a session's, and expired so long ago that nobody will present it: it is forgotten.
+
+    Every process decides so by itself; else one that has it would give it back to all others.
+    """
+    return bool(key.session) and key.expires is not None and key.expires + REMEMBERED <= now
+
+
+def pruned(known: Known, now: float) -> Known:
+    """Without what is spent."""
+    if not any(spent(key, now) for key in known.keys.values()):
+        return known
+    keys = {id_: key for id_, key in known.keys.items() if not spent(key, now)}
+    return Known(known.store, keys, known.generations)
 
 
 def withdrawn(known: Known, there: Known) -> Known:

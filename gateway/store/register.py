@@ -7,6 +7,7 @@ snapshot serves while the store is away, and mends a store that has lost its dat
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 from gateway.errors import StoreUnavailable
 from gateway.store import snapshot
 from gateway.store.connection import Connection, Script
-from gateway.store.known import Known, lacking, merged, read, withdrawn, written
+from gateway.store.known import Known, lacking, merged, pruned, read, spent, withdrawn, written
 from gateway.store.upkeep import happened
 from gateway.types import Key
 
@@ -105,7 +106,7 @@ class Register:
         (mark,) = await self._connection.take(("MGET", *self._names[:2]))
         if mark != self._mark:
             theirs = await self._theirs(mark[0] or "")
-            mine = self.known
+            mine = pruned(self.known, time.time())
             if not self._read.is_set() and theirs.store and mine.store and theirs.store != mine.store:
                 mine = withdrawn(mine, theirs)  # the snapshot is of another store
             self.known = merged(mine, theirs)
@@ -137,7 +138,8 @@ class Register:
 
     async def _theirs(self, store: str) -> Known:
         keys: dict[str, Key] = {}
-        cursor = "0"
+        gone: list[str] = []
+        cursor, now = "0", time.time()
         while True:
             ((cursor, page),) = await self._connection.take(("HSCAN", self._names[2], cursor, "COUNT", PAGE))
             for id_, text in _pairs(page):
@@ -146,10 +148,15 @@ class Register:
                 except ValueError as error:
                     logger.warning("the store's record of key %.20r %s", id_, error)
                     continue
-                if key.id == id_:
+                if spent(key, now):
+                    gone.append(id_)
+                elif key.id == id_:
                     keys[id_] = key
             if str(cursor) == "0":
                 break
+        if gone and self._connection.writable:
+            used = self._connection.key("used")
+            await self._connection.take(("HDEL", self._names[2], *gone), ("HDEL", used, *gone), writing=True)
         (told,) = await self._connection.take(("HGETALL", self._names[3]))
         generations = {agent: int(number) for agent, number in _pairs(told) if number.isdecimal()}
         return Known(store, keys, generations)

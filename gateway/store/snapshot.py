@@ -4,11 +4,12 @@ import fcntl
 import json
 import logging
 import os
+import time
 from dataclasses import asdict
 from pathlib import Path
 
 from gateway.store.files import private, replaced
-from gateway.store.known import Known, merged, read
+from gateway.store.known import Known, merged, pruned, read
 
 logger = logging.getLogger("gateway.store")
 
@@ -50,6 +51,7 @@ def save(path: Path, known: Known) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         there = load(path)
         whole = merged(there, known) if there.store in ("", known.store) else known
+        whole = pruned(whole, time.time())
         if whole == there:
             return
         told = {

@@ -8,6 +8,7 @@ from gateway.errors import Fault
 from gateway.types import knowledge
 from gateway.types.access import Key, Rate, Scope
 from gateway.types.agent import Agent
+from gateway.types.orchestration import Desk
 from gateway.types.passage import Query, Retrieval
 
 
@@ -92,3 +93,5 @@ class Administration(NamedTuple):
     rotate: Callable[[str], Awaitable[Rotated]]
     """Renew an agent's capability. Raises StoreUnavailable."""
     knowledge: KnowledgeShelves
+    desk: Desk
+    """What is between the gateway and Simli."""

@@ -155,6 +155,12 @@ class Transcript:
     """The state in a sentence."""
     lines: tuple[Spoken, ...] = ()
 
+    @property
+    def text(self) -> str:
+        """For people: who says what, line by line, and the state below it."""
+        said = [f"{line.role}: {' '.join(line.text.split())}" for line in self.lines]
+        return "\n".join([*said, f"({self.says})"]) + "\n"
+
 
 class AgentsDesk(NamedTuple):
     """Agents at Simli. Every function raises SimliError, or ConfigurationError where files are at fault."""
@@ -182,16 +188,40 @@ class SessionsDesk(NamedTuple):
     transcript: Callable[[str], Awaitable[Transcript]]
 
 
+VideoProvider: TypeAlias = Literal["cartesia", "elevenlabs", "playht"]
+"""Who speaks the text of a video."""
+AudioFormat: TypeAlias = Literal["pcm16", "pcm32", "wav", "mp3", "ogg"]
+
+
+@dataclass(frozen=True, slots=True)
+class TextVideo:
+    """A video of a face that says a text."""
+
+    text: str
+    agent: str = ""
+    """Whose face and voice it has; empty: `face` says which, and `provider` who speaks, with a voice of its own."""
+    face: str = ""
+    """Simli's id; empty: the agent's."""
+    provider: VideoProvider | Literal[""] = ""
+    """Empty: the agent's own."""
+    voice: str = ""
+    """The provider's id of a voice; empty: the agent's, where it is of this provider, else Simli's default."""
+    tts_key_env: str = ""
+    """The environment variable with the provider's key; empty: the agent's, where its voice is of this provider."""
+
+
 class FacesDesk(NamedTuple):
-    """Faces and videos."""
+    """Faces and videos. Every function raises SimliError; `create` InvalidValue for what is no image to make one of."""
 
     create: Callable[[bytes, str], Awaitable[Face]]
     """An image and a name."""
     status: Callable[[str], Awaitable[Face]]
-    video_of_text: Callable[[str, str, str], Awaitable[VideoUrls]]
-    """Agent (its face and voice), text, provider: ElevenLabs, PlayHT or Cartesia; empty: the agent's own."""
-    video_of_audio: Callable[[str, bytes, str], Awaitable[VideoUrls]]
-    """Face, audio, format: pcm16, pcm32, wav, mp3 or ogg."""
+    listed: Callable[[], Awaitable[Sequence[Face]]]
+    """Those of the account; Simli's own stand in no list."""
+    delete: Callable[[str], Awaitable[None]]
+    video_of_text: Callable[[TextVideo], Awaitable[VideoUrls]]
+    video_of_audio: Callable[[str, bytes, AudioFormat], Awaitable[VideoUrls]]
+    """Face, audio, format."""
 
 
 class Desk(NamedTuple):

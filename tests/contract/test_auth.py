@@ -264,7 +264,7 @@ async def test_a_capability_opens_its_agent_without_a_header(
             "/agents/nora/chat/completions",
             "/agents/nora/v1/chat/completions",
         ):
-            for key in ("", "wrong", keyring.made("gone", revoked=long_ago()), keyring.made("other", agent="strict")):
+            for key in ("", "wrong", "gw_nobody", keyring.made("other", agent="strict")):
                 headers = {"x-api-key": key} if key else {}
                 body = {**ASK, "model": "strict"}
                 answer = await http.post(f"/k/{opened}{rest}", json=body, headers=headers)
@@ -369,6 +369,23 @@ async def test_n51_without_an_admin_key_only_this_machine_administrates(
     """Neither a tunnel or proxy on this machine, nor a web page that a browser here shows, is this machine."""
     answer = await open_http.get("/admin/place", headers=headers)
     assert answer.status_code == status and ("seen" in answer.text) is (status == 200)
+
+
+@pytest.mark.parametrize(
+    "exposed", [{"tunnel": "bore local {port}"}, {"public_url": "https://gateway.example.org"}], ids=["tunnel", "URL"]
+)
+async def test_n51_behind_a_tunnel_this_machine_proves_nothing(
+    upstream: Upstream, tmp_path: Path, keyring: Keyring, exposed: dict[str, str]
+) -> None:
+    """A tunnel that passes bytes on calls from here too, with the Host that a stranger chose: /admin wants a key."""
+    told = replace(settings(upstream.url, tmp_path), **exposed)  # type: ignore[arg-type]
+    app = with_admin(create_app(sharing(told), AGENTS, access=keyring.access))
+    async with serve(app) as url, httpx.AsyncClient(base_url=url) as client:
+        answer = await client.get("/admin/place")
+        assert answer.status_code == 401 and "seen" not in answer.text
+        key = keyring.made("administrator", scope="admin")
+        answer = await client.get("/admin/place", headers={"x-api-key": key})
+        assert answer.json() == {"seen": True}
 
 
 async def test_n51_what_needs_no_key_tells_nothing(http: httpx.AsyncClient) -> None:

@@ -14,6 +14,9 @@ from tests.knowledge import LIGHTHOUSE, built
 from tests.upstream import Script, Upstream
 
 JOB = "job_0123456789abcdef"
+SESSION = "ses_000000000000"
+UPLOADED = {("/admin/faces", "post"), ("/admin/faces/{face}", "delete"), ("/admin/videos/audio", "post")}
+"""Their bodies are no JSON: a test of their own."""
 QUESTION = {"question": "When do puffins nest?"}
 HI = {"model": "nora", "messages": [{"role": "user", "content": "Hi"}]}
 
@@ -75,6 +78,27 @@ CALLS: list[tuple[str, str, str, Any, int]] = [
     ("GET", "/admin/knowledge/jobs/{job}", "/admin/knowledge/jobs/{begun}", None, 200),
     ("GET", "/admin/knowledge/jobs/{job}", f"/admin/knowledge/jobs/{JOB}", None, 404),
     ("POST", "/admin/knowledge/ingest", "", None, 202),
+    ("POST", "/admin/agents/plan", "", {"prune": True}, 200),
+    ("POST", "/admin/agents/plan", "", {"prune": 1}, 400),
+    ("POST", "/admin/agents/apply", "", None, 200),
+    ("POST", "/admin/agents/adopt", "", {"id": "0e5b"}, 201),
+    ("POST", "/admin/agents/adopt", "", {}, 400),
+    ("DELETE", "/admin/agents/{agent}/simli", "/admin/agents/nora/simli", None, 200),
+    ("DELETE", "/admin/agents/{agent}/simli", "/admin/agents/nobody/simli", None, 404),
+    ("POST", "/admin/sessions", "", {"agent": "nora"}, 201),
+    ("POST", "/admin/sessions", "", {"agent": "nobody", "by_agent": True}, 404),
+    ("POST", "/admin/sessions/link", "", {"agent": "nora", "origins": ["https://www.example.org"]}, 201),
+    ("POST", "/admin/sessions/link", "", {"agent": "nora", "origins": ["https://example.org/path"]}, 400),
+    ("GET", "/admin/sessions", "", None, 200),
+    ("GET", "/admin/sessions/{session}", f"/admin/sessions/{SESSION}", None, 200),
+    ("GET", "/admin/sessions/{session}", "/admin/sessions/ses_none", None, 404),
+    ("GET", "/admin/sessions/{session}/transcript", f"/admin/sessions/{SESSION}/transcript", None, 200),
+    ("POST", "/admin/sessions/{session}/end", f"/admin/sessions/{SESSION}/end", None, 200),
+    ("POST", "/admin/sessions/{session}/end", "/admin/sessions/none/end", None, 400),
+    ("GET", "/admin/faces", "", None, 200),
+    ("GET", "/admin/faces/{face}", "/admin/faces/nobody", None, 404),
+    ("POST", "/admin/videos/text", "", {"agent": "nora", "text": "Hello."}, 202),
+    ("POST", "/admin/videos/text", "", {"face": "face0", "text": "Hello."}, 400),
     ("GET", "/openapi.json", "", None, 200),
     ("GET", "/livez", "", None, 200),
     ("GET", "/readyz", "", None, 200),
@@ -105,7 +129,7 @@ async def test_answers_are_what_is_described(running: Administered, described: D
         name = described.checked(method, path, answer)
         assert (name == "Error") == (status >= 400)
         seen.add((path, method.lower()))
-        if status == 202:
+        if status == 202 and "ingest" in path:
             begun = answer.json()["id"]
             async with running.http.stream(
                 "GET", f"/admin/knowledge/jobs/{begun}", headers={"accept": "text/event-stream"}
@@ -117,7 +141,43 @@ async def test_answers_are_what_is_described(running: Administered, described: D
         for method in item
         if method in ("get", "post", "delete")
     }
-    assert seen == shown
+    assert seen == shown - UPLOADED
+
+
+async def test_uploads_are_what_is_described(running: Administered, described: Described) -> None:
+    """An image and audio are sent as they are, with the rest in the query; what is wrong with either is described."""
+    png, wav = {"content-type": "image/png"}, {"content-type": "audio/wav"}
+    image = b"\x89PNG" + bytes(100)
+    for path, content, headers, status in (
+        ("/admin/faces?name=nora", image, png, 202),
+        ("/admin/faces", image, png, 202),
+        ("/admin/faces", b"GIF89a", png, 400),
+        ("/admin/faces", b"", png, 400),
+        ("/admin/faces", image, {}, 415),
+        ("/admin/faces", bytes(10 * 1024 * 1024 + 1), png, 413),
+        ("/admin/faces?title=nora", image, png, 400),
+        ("/admin/faces?name=a&name=b", image, png, 400),
+        ("/admin/videos/audio?face=face0&format=wav", bytes(64), wav, 202),
+        ("/admin/videos/audio?face=face0&format=flac", bytes(64), wav, 400),
+        ("/admin/videos/audio?format=wav", bytes(64), wav, 400),
+    ):
+        answer = await running.http.post(path, content=content, headers=headers)
+        assert answer.status_code == status, (path, answer.text)
+        described.checked("POST", path.partition("?")[0], answer)
+    assert ("create", (104, "nora")) in running.desk.asked
+    assert ("audio", ("face0", 64, "wav")) in running.desk.asked
+    described.checked("DELETE", "/admin/faces/{face}", await running.http.delete("/admin/faces/face1"))
+    assert list(running.desk.faces) == ["face0"]
+
+
+async def test_a_transcript_is_text_for_who_asks_for_text(running: Administered, described: Described) -> None:
+    """JSON else."""
+    await running.answer("POST", "/admin/sessions", {"agent": "nora"}, 201)
+    answer = await running.http.get(f"/admin/sessions/{SESSION}/transcript", headers={"accept": "text/plain"})
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.text.splitlines()[:2] == ["user: Is anybody there?", "assistant: The keeper is."]
+    shown = described.document["paths"]["/admin/sessions/{session}/transcript"]["get"]["responses"]["200"]
+    assert set(shown["content"]) == {"application/json", "text/plain"}
 
 
 async def test_a_streamed_answer_is_what_is_described(running: Administered, described: Described) -> None:

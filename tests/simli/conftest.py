@@ -17,7 +17,9 @@ from gateway.simli.client import Simli, opened
 from tests.sandboxed import Sandbox, sandboxed
 
 _ENVIRON = os.environ  # noqa: TID251 the tests' own switch, not the gateway's
-LIVE = _ENVIRON.get("LIVE", "") not in ("", "0") and bool(_ENVIRON.get("SIMLI_API_KEY"))
+LIVE = _ENVIRON.get("LIVE", "") not in ("", "0")
+if LIVE and not _ENVIRON.get("SIMLI_API_KEY"):
+    raise pytest.UsageError("LIVE=1 runs the contract against the real Simli: set SIMLI_API_KEY")
 
 
 @dataclass(frozen=True, slots=True)

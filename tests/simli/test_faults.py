@@ -5,6 +5,7 @@ import logging
 import socket
 import traceback
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 import pytest
 
@@ -23,6 +24,7 @@ from gateway.errors import (
 from gateway.settings import Simli as Options
 from gateway.simli.client import opened
 from gateway.simli.dialect import Dialect
+from gateway.simli.patience import Try, allowed
 from tests.simli.double import Double, Reply, doubled
 from tests.simli.families import FAMILIES, LLM_KEY, SPOKEN, TOKEN, TTS_KEY, Family
 
@@ -87,7 +89,7 @@ FAULTS = {
         "it sends elsewhere, which is not followed. Check SIMLI_URL (307)",
         76,
     ),
-    "silent": Fault(Reply(silent=True), SimliTimeout, "within 0.5 s", 75),
+    "silent": Fault(Reply(silent=True), SimliTimeout, "within", 75),
     "cut": Fault(Reply(200, {}, cut=True), SimliUnavailable, "broke off the connection", 75),
     "no-http": Fault(Reply(raw=b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), SimliProtocolError, "does not answer in HTTP", 76),
     "endless": Fault(
@@ -102,6 +104,19 @@ GARBAGE = {
     "broken": Reply(200, b'{"session_token": "gAAAA'),
     "latin": Reply(200, b"\xff\xfe\x00"),
 }
+PLACES: dict[tuple[str, str], str] = {
+    ("", "current"): "x-simli-api-key",
+    ("", "legacy"): "x-simli-api-key",
+    ("auto_token", "current"): "simliAPIKey x-simli-api-key",
+    ("auto_token", "legacy"): "simliAPIKey",
+    **dict.fromkeys([(name, "legacy") for name in ("text_to_video", "audio_to_video")], "simliAPIKey"),
+    **dict.fromkeys([(name, "legacy") for name in ("start", "compose_token", "ice")], "apiKey"),
+    **dict.fromkeys([(name, "legacy") for name in ("transcript", "faces", "create_face", "face")], "api-key"),
+    **dict.fromkeys([(name, "legacy") for name in ("start_agent", "start_by_header", "ping", "signalled")], ""),
+    **dict.fromkeys([(name, "current") for name in ("start_agent", "start_by_header", "ping")], ""),
+}
+"""Where the key goes, by operation and dialect; under an empty name, where it goes otherwise."""
+METHODS = {"agents": "GET", "create_agent": "POST", "update_agent": "PUT", "delete_agent": "DELETE", "start": "POST"}
 FAMILY = {family.name: family for family in FAMILIES}
 UNREAD = ("update_agent", "delete_agent", "delete_face")
 """Nothing is read of their answers but the status."""
@@ -130,7 +145,7 @@ async def test_each_fault_has_one_message_class_and_exit_code(name: str, caplog:
     """Whatever was asked, in both dialects: what failed, why in Simli's own words, and no secret in any of it."""
     caplog.set_level(logging.DEBUG)
     fault = FAULTS[name]
-    within = 0.5 if name == "silent" else 5
+    within = 0.3 if name == "silent" else 5
     spoken = SPOKEN[::8] if name == "endless" else SPOKEN
     found = await asyncio.gather(*(failed(each, dialect, fault.reply, within=within) for each, dialect in spoken))
     for (family, dialect), (error, double) in zip(spoken, found, strict=True):
@@ -147,7 +162,7 @@ async def test_each_fault_has_one_message_class_and_exit_code(name: str, caplog:
             0 if fault.reply.silent or fault.reply.cut or fault.reply.raw else fault.reply.status
         )
         assert len(error.message) < 330 and error.message.isprintable(), where
-        assert len(double.asked) == 1, where
+        assert len(double.asked) == 1 or (name == "silent" and not double.asked), where  # a busy machine: too late
         assert not [secret for secret in SECRETS if secret in shown(error)], where
     assert not [secret for secret in SECRETS if secret in caplog.text]
 
@@ -191,6 +206,20 @@ async def test_no_refusal_is_taken_for_a_token(
     assert len(double.asked) == 1
 
 
+async def test_the_key_goes_where_the_dialect_wants_it_and_nowhere_else() -> None:
+    """In its header or its field of the body, never in an address; a call that needs none is sent none."""
+    found = await asyncio.gather(*(failed(each, dialect, each.good) for each, dialect in SPOKEN))
+    for (family, dialect), (_, double) in zip(SPOKEN, found, strict=True):
+        (asked,) = double.asked
+        where = {name for name, value in asked.headers.items() if value == KEY}
+        if asked.headers.get("content-type") == "application/json":
+            where |= {name for name, value in asked.json.items() if value == KEY}
+        assert " ".join(sorted(where)) == PLACES.get((family.name, dialect), PLACES["", dialect]), family.name
+        assert KEY not in f"{asked.path} {asked.query}"
+        assert (TOKEN.text in unquote(asked.path)) is (family.name == "start_agent")
+        assert asked.method == METHODS.get(family.name, asked.method)
+
+
 async def test_what_changes_nothing_is_asked_again_and_what_bills_is_not() -> None:
     """After a 500: reads, updates, deletions and tokens succeed at the second try; a session or an agent that may
     exist now is not asked for again."""
@@ -209,7 +238,7 @@ async def test_what_may_have_been_done_is_not_done_twice(reply: Reply) -> None:
     asked = (failed(each, dialect, reply, each.good, patience=3, within=0.3) for each, dialect in billing)
     for (family, _), (error, double) in zip(billing, await asyncio.gather(*asked), strict=True):
         assert isinstance(error, SimliTimeout | SimliUnavailable), family.name
-        assert len(double.asked) == 1, family.name
+        assert len(double.asked) <= 1, family.name
 
 
 @pytest.mark.parametrize("reply", [FAULTS["overloaded-200"].reply, Reply(429, {"detail": "slow"})], ids=["full", "429"])
@@ -235,6 +264,25 @@ async def test_what_surely_was_not_sent_is_sent_when_simli_is_back() -> None:
             assert (await making).id == "a-1"
             await asyncio.gather(*double.running)
     assert len(double.asked) == 1
+
+
+async def test_a_simli_that_is_not_there_is_not_waited_for_long(caplog: pytest.LogCaptureFixture) -> None:
+    """Three seconds of thirty; each wait is said, and how a sandbox is started."""
+    assert (allowed(Try(None, unsent=True), 30), allowed(Try(None), 30), allowed(Try(None, unsent=True), 0)) == (
+        3,
+        30,
+        0,
+    )
+    caplog.set_level(logging.INFO)
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        port = reserved.getsockname()[1]
+    async with opened(f"http://127.0.0.1:{port}", KEY, Options(patience=0.5)) as simli:
+        with pytest.raises(SimliUnavailable) as caught:
+            await simli.usage()
+    said = f"Simli did not count the sessions: 127.0.0.1:{port} cannot be reached. Is `gateway sandbox` running?"
+    assert caught.value.message == said and caught.value.unsent
+    waits = [record.getMessage() for record in caplog.records if record.name == "gateway.simli.patience"]
+    assert waits and all(wait.startswith(f"{said} Asked again in ") for wait in waits)
 
 
 async def test_patience_has_an_end() -> None:

@@ -18,6 +18,17 @@ VALUES = ("upstream-key-1234", 'quo"ted\\key', "upstream-key-1234-longer", "abc"
         ("key gw_abc123def456_0123456789 is", "key [redacted] is"),
         ("Authorization: Bearer eyJhbGciOiJIUzI1NiJ9.e30", "Authorization: [redacted]"),
         ("POST /k/iDvWun5TGo_aevIMMG5aBDdPLsF8FJ9B/chat/completions", "POST /k/[redacted]/chat/completions"),
+        (
+            '{"apiKey":"abc","llmAPIKey": "def", "faceId":"f"}',
+            '{"apiKey":"[redacted]","llmAPIKey": "[redacted]", "faceId":"f"}',
+        ),
+        (
+            "{'simliAPIKey': 'abc', 'x-simli-api-key': 'def'}",
+            "{'simliAPIKey': '[redacted]', 'x-simli-api-key': '[redacted]'}",
+        ),
+        ("api-key: abcdefghijkl session-token: mnopqrstuvwx", "api-key: [redacted] session-token: [redacted]"),
+        ("header.x-simli-api-key: Field required", "header.x-simli-api-key: Field required"),
+        ("GET /session/a-1/gAAAAABmabcdefghijklmnopqrst== HTTP/1.1", "GET /session/a-1/[redacted] HTTP/1.1"),
         ("redis://user:pass@host/0", "redis://[redacted]@host/0"),
         (
             "a task-oriented risk-taker with a desk-lamp-and-chair",

@@ -228,6 +228,33 @@ def test_any_other_host_is_served_to_those_with_a_key(host: str) -> None:
     assert [fault.field for fault in refused("[auth]\nanonymous = true", HOST=host)] == ["auth.anonymous"]
 
 
+@pytest.mark.parametrize(
+    ("tunnel", "public"),
+    [("cloudflared tunnel --url {url}", ""), (None, "https://gateway.example.org"), ("lt", "http://127.0.0.1:9")],
+)
+def test_what_lets_others_in_lets_in_nobody_without_a_key(tunnel: str | None, public: str) -> None:
+    """Through a tunnel, or where a public URL leads here, the world calls from a loopback address."""
+    found = load(None, "", {"GATEWAY_PUBLIC_URL": public}, base=BASE, tunnel=tunnel)
+    assert found.exposed and not found.auth.anonymous and found.tunnel == (tunnel or "")
+
+
+def test_anonymous_callers_can_be_asked_for_behind_a_public_url_and_not_behind_a_tunnel() -> None:
+    """What stands before a public URL may have a guard of its own; a tunnel has none, so it is a fault there."""
+    text = "[auth]\nanonymous = true"
+    found = load(text, "", {"GATEWAY_PUBLIC_URL": "https://gateway.example.org"}, base=BASE)
+    assert found.exposed and found.auth.anonymous
+    with pytest.raises(ConfigurationError) as caught:
+        load(text, "", {}, base=BASE, tunnel="lt --port {port}")
+    assert [fault.field for fault in caught.value.faults] == ["auth.anonymous"]
+    assert "through a tunnel" in caught.value.faults[0].problem
+
+
+def test_a_public_url_on_this_machine_lets_nobody_in() -> None:
+    """A sandbox's public URL is this machine's own, and changes nothing."""
+    found = load(None, "", {"GATEWAY_PUBLIC_URL": "http://127.0.0.1:8000"}, base=BASE)
+    assert not found.exposed and found.auth.anonymous
+
+
 def test_a_loopback_host_can_ask_for_keys() -> None:
     """Behind a tunnel the whole world calls from a loopback address."""
     assert read().auth.anonymous and not read("[auth]\nanonymous = false").auth.anonymous

@@ -43,7 +43,7 @@ class VersionsShown:
 class SearchAsked:
     """A question, as an agent would look it up."""
 
-    question: Annotated[str, Field(pattern=r"\S", max_length=4000)]
+    question: Annotated[str, Field(pattern=r"\S", max_length=4000, examples=["When do puffins nest?"])]
     context: Annotated[str, Field(max_length=4000)] = ""
     """The question before it, without which a follow-up question cannot be understood."""
     top_k: Annotated[int, Field(ge=1, le=20)] = 4

@@ -36,12 +36,32 @@ class Operation:
     """The type of the answer's body."""
     perform: Perform
     takes: type = Nothing
-    """A frozen dataclass."""
+    """A frozen dataclass: what the body says; with `uploads`, what stands in the query, all of it text."""
     status: int = 200
     errors: tuple[type[GatewayError], ...] = ()
     """Beside those that every operation has."""
     feed: bool = False
     """With `Accept: text/event-stream` it answers with server-sent events, each with such a body."""
+    uploads: tuple[str, ...] = ()
+    """Media types of a body that is no JSON: `perform` is given an `Upload`."""
+    text: bool = False
+    """With `Accept: text/plain` it answers with text for people."""
+    leads: tuple[str, str] = ("", "")
+    """A parameter of other paths, and the JSON pointer in the answer's body to what it may be."""
+    within: float = 0.0
+    """Seconds after which it is given up, with SimliTimeout; 0: what it calls has limits of its own."""
+
+    @property
+    def begins(self) -> bool:
+        """Whether it begins what outlives its answer elsewhere, which a process that is about to stop does not."""
+        return self.method != "GET" and self.within > 0
+
+
+class Upload(NamedTuple):
+    """A body that is no JSON, and what stands beside it in the query."""
+
+    content: bytes
+    asked: Any
 
 
 class Parameter(NamedTuple):
@@ -50,12 +70,15 @@ class Parameter(NamedTuple):
     pattern: str
     longest: int
     says: str
+    example: str = ""
 
 
 PARAMETERS: Mapping[str, Parameter] = {
-    "agent": Parameter(NAME, 200, "An agent's name."),
-    "collection": Parameter(COLLECTION, 64, "A collection's name."),
+    "agent": Parameter(NAME, 200, "An agent's name.", "nora"),
+    "collection": Parameter(COLLECTION, 64, "A collection's name.", "lighthouse"),
+    "face": Parameter(r"[A-Za-z0-9][A-Za-z0-9_.-]*", 200, "Simli's id of a face."),
     "job": Parameter(r"job_[0-9a-f]{16}", 20, "The id of an ingest."),
     "key": Parameter(r"[A-Za-z0-9]{1,64}", 64, "The id of a key."),
-    "model": Parameter(r".+", 513, "What a request's `model` can name."),
+    "model": Parameter(r".+", 513, "What a request's `model` can name.", "nora"),
+    "session": Parameter(r"ses_[A-Za-z0-9]{1,64}", 68, "The id of a session."),
 }

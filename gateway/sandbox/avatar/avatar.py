@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Literal, TypeAlias
 
-from gateway.sandbox.avatar.buffer import BLOCK_S, SILENCE, Block, PlayBuffer, audible, level
+from gateway.sandbox.avatar.buffer import BLOCK_S, SILENCE, Block, PlayBuffer, audible, followed
 from gateway.sandbox.avatar.clock import Clock
 from gateway.sandbox.avatar.face import face_of
 from gateway.sandbox.avatar.paint import Plane
@@ -71,14 +71,14 @@ class Avatar:
     def audio(self) -> AudioTrack:
         """A new track of what is heard: one for each viewer."""
         track = AudioTrack()
-        self._tracks.append(track)
+        self._keep(track)
         return track
 
     def video(self) -> VideoTrack:
         """A new track of what is seen: one for each viewer."""
         self._watched_until = self._clock.now() + GREETED_S
         track = VideoTrack(self._clock, self.fps, self._picture, self._shown)
-        self._tracks.append(track)
+        self._keep(track)
         return track
 
     def play(self, pcm: bytes) -> None:
@@ -119,10 +119,14 @@ class Avatar:
         """No more pictures, no more sound. Said again, nothing changes."""
         self._playing.cancel()
         self._buffer.clear()
-        for track in self._tracks:
+        for track in tuple(self._tracks):
             track.stop()
         for event in (self._shown, self._empty, self.silent, self.stopped):
             event.set()
+
+    def _keep(self, track: AudioTrack | VideoTrack) -> None:
+        self._tracks.append(track)
+        track.on("ended", lambda: self._tracks.remove(track))
 
     def _picture(self, at: float, number: int) -> Plane:
         return self._face.frame(at, self.mouth, number)
@@ -155,8 +159,7 @@ class Avatar:
 
     def _listen(self, heard: Block) -> None:
         """Move the mouth, and notice whether this is speech."""
-        wanted = level(heard)
-        self.mouth += (wanted - self.mouth) * (0.7 if wanted > self.mouth else 0.35)
+        self.mouth = followed(self.mouth, heard)
         self._quiet = 0 if audible(heard) else self._quiet + 1
         speaks = not self._quiet or (self.speaking and self._quiet < QUIET)
         if not speaks and self._empty.is_set():

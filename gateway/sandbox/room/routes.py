@@ -27,13 +27,14 @@ def routes(talks: Talks) -> list[BaseRoute]:
         """A typed turn: JSON of what was said or, where that is accepted, server-sent events as it is being said."""
         talk = running(talks, request)
         asked = await _said(request)
+        await talk.greeted()
         turn = talk.say(asked["text"])
         if "text/event-stream" in request.headers.get("accept", ""):
             return StreamingResponse(_events(turn), media_type="text/event-stream")
         async for _ in turn.follow():
             pass
         if asked["until"] == "spoken":
-            await turn.heard()
+            await turn.over()
         return JSONResponse(turn.shown())
 
     async def offer(request: Request) -> Response:

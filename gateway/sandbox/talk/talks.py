@@ -31,7 +31,6 @@ class Talks:
         """A session has a conversation from now on."""
         if self._model is None:
             self._model = Model()
-        session.llm, session.model = brain.source, brain.model
 
         def behaviour() -> Behaviour:
             return replace(self.accounts.behaviour, **self._own.get(session.id, {}))
@@ -81,13 +80,19 @@ class Talks:
         changed(self.accounts.behaviour, wanted)
         self._own[session] = {**self._own.get(session, {}), **wanted}
 
-    async def close(self) -> None:
-        """End all of them."""
+    async def forget(self) -> None:
+        """End all of them, and remember none."""
         running = list(self._lives.values())
         for talk in list(self.by_id.values()):
             await self.end(talk, "closed")
         if running:
             await asyncio.wait(running)
+        self.by_id.clear()
+        self._own.clear()
+
+    async def close(self) -> None:
+        """End all of them, and the HTTP client with them."""
+        await self.forget()
         if self._model is not None:
             await self._model.close()
             self._model = None

@@ -21,7 +21,7 @@ FIELDS = {
     "document": {"openapi", "info", "servers", "paths", "components", "security"},
     "path": {"parameters", "servers"} | METHODS,
     "operation": {"summary", "description", "tags", "security", "parameters", "requestBody", "responses"},
-    "response": {"description", "headers", "content"},
+    "response": {"description", "headers", "content", "links"},
 }
 
 
@@ -93,6 +93,18 @@ def test_schemas_are_json_schemas_and_references_lead_somewhere(document: Any) -
     assert used == set(components)
 
 
+def test_what_is_made_leads_to_where_it_is_shown(document: Any) -> None:
+    """A link goes to an operation that there is, and hands it a parameter of its path out of the answer's schema."""
+    links = [(name, link) for each in every(document, "links") for name, link in each.items()]
+    assert {name.partition("_")[0] for name, _ in links} == {"get", "post", "delete"} and len(links) >= 9
+    for name, link in links:
+        assert re.fullmatch(r"[a-zA-Z0-9._-]+", name)
+        _, _, path, method = link["operationRef"].split("/")
+        path = path.replace("~1", "/")
+        assert method in document["paths"][path]
+        assert [f"{{{each}}}" in path for each in link["parameters"]] == [True]
+
+
 def test_security_names_what_is_declared(document: Any) -> None:
     """Three headers hold a key; the path may, for the chat only, and health needs none."""
     schemes = document["components"]["securitySchemes"]
@@ -124,7 +136,11 @@ def test_an_operation_is_described_as_it_is(operation: Any, document: Any) -> No
     assert answer == {"$ref": f"#/components/schemas/{operation.gives.__name__}"}
     for error in operation.errors:
         assert f"`{error.code}`" in one["responses"][str(error.status)]["description"]
-    if "requestBody" in one:
+    if operation.uploads:
+        assert set(one["requestBody"]["content"]) == set(operation.uploads)
+        assert {each["name"] for each in one["parameters"]} == set(operation.takes.__dataclass_fields__)
+        assert operation.takes.__name__ not in document["components"]["schemas"]
+    elif "requestBody" in one:
         body = one["requestBody"]["content"]["application/json"]["schema"]
         assert body == {"$ref": f"#/components/schemas/{operation.takes.__name__}"}
     schema = document["components"]["schemas"][operation.gives.__name__]

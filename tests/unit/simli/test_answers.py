@@ -1,9 +1,14 @@
 """Simli's answers, of the shapes that were seen."""
 
+import contextlib
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.errors import SimliError, SimliProtocolError
 from gateway.errors.redaction import redacted
@@ -120,12 +125,12 @@ def test_a_face_has_three_states(body: Any, face: Face) -> None:
     assert answers.face(answer(body), "asked") == face
 
 
-def test_video_addresses_are_https_unless_local() -> None:
+def test_video_addresses_are_https_unless_simli_is_not() -> None:
     """The older API answers http, which a page on https cannot load."""
     body = {"mp4_url": "http://api.simli.ai/mp4/a.mp4", "hls_url": "https://api.simli.ai/hls/a.m3u8"}
-    found = answers.videos(answer(body), local=False)
+    found = answers.videos(answer(body), plain=False)
     assert (found.mp4, found.hls) == ("https://api.simli.ai/mp4/a.mp4", "https://api.simli.ai/hls/a.m3u8")
-    assert answers.videos(answer(body), local=True).mp4 == body["mp4_url"]
+    assert answers.videos(answer(body), plain=True).mp4 == body["mp4_url"]
 
 
 def test_an_agent_that_speaks_of_overload_is_no_refusal() -> None:
@@ -163,3 +168,44 @@ def test_an_error_says_one_line_of_bounded_length() -> None:
     assert error.message.startswith("Simli did not do it: it refuses what was sent (400: first line [31mvery long")
     nested = refusal(answer({"error": {"message": "no", "code": "BAD_FACE"}}, 400))
     assert nested is not None and (nested.simli_code, nested.simli_status) == ("BAD_FACE", 400)
+
+
+WORDS = (
+    "id session_token roomUrl sessionId urls sessions currentUsage status error detail message code transcript role "
+    "content timestamp mp4_url hls_url face_id warnings loc"
+)
+NAMES = st.sampled_from(WORDS.split())
+PLAIN = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(max_size=30)
+BODIES = st.recursive(
+    PLAIN | st.sampled_from(["user", "answer", "https://x.example.org/r", TOKEN, "server overloaded"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=12,
+).map(orjson.dumps) | st.binary(max_size=60)
+READERS: tuple[Callable[[Answer], Any], ...] = (
+    answers.agent,
+    answers.agents,
+    answers.token,
+    answers.started,
+    answers.transcript,
+    answers.ice,
+    answers.answered,
+    answers.history,
+    answers.usage,
+    answers.pong,
+    answers.face,
+    answers.faces,
+    partial(answers.videos, plain=False),
+)
+
+
+@given(BODIES, st.sampled_from([200, 201, 204, 301, 400, 401, 402, 404, 422, 429, 500, 503]))
+@settings(max_examples=200, deadline=None)
+def test_no_answer_breaks_its_reader(body: bytes, status: int) -> None:
+    """Whatever comes is a value or one of Simli's errors, with a line that can be shown."""
+    came = answer(body, status)
+    error = refusal(came)
+    assert (error is not None) or status < 300
+    assert error is None or error.message.isprintable()
+    for read in READERS:
+        with contextlib.suppress(SimliError):
+            read(came)

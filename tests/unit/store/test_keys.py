@@ -272,3 +272,29 @@ async def test_many_keys_are_read_without_holding_turns_up(server: Server, tmp_p
 
 def _known(store: Store) -> dict[str, Key]:
     return dict(store.keys._register.known.keys)
+
+
+async def test_a_sessions_key_is_forgotten_a_week_after_it_expired(server: Server, tmp_path: Path) -> None:
+    """By every process, its snapshot and the store; until then it is known and refused; the list never shows it."""
+    async with opened(server, tmp_path) as store:
+        person = await store.keys.create(expires=time.time() + 60)
+        young = await store.keys.create(session=lambda id_: f"ses_{id_}", expires=time.time() + 60)
+        assert store.keys.recognise(young.text) == young.key and young.key.session == f"ses_{young.key.id}"
+        assert [entry.key for entry in await store.keys.listed()] == [person.key]
+    old = time.time() - 8 * 86_400
+    for id_ in (person.key.id, young.key.id):
+        record = {**json.loads(server.say("HGET", "gateway:keys", id_)), "created": old, "expires": old}
+        server.say("HSET", "gateway:keys", id_, json.dumps(record))
+        server.say("HSET", "gateway:used", id_, "1")
+    text = (tmp_path / "keys.json").read_text()
+    told = json.loads(text)
+    (tmp_path / "keys.json").write_text(
+        json.dumps({**told, "keys": [{**key, "created": old, "expires": old} for key in told["keys"]]})
+    )
+    server.say("SET", "gateway:mark", "changed")
+    async with opened(server, tmp_path) as store, opened(server, tmp_path / "other") as other:
+        await until(lambda: set(_known(store)) == set(_known(other)) == {person.key.id})
+        assert store.keys.recognise(young.text) is None and store.keys.recognise(person.text) is not None
+        await until(lambda: server.say("HKEYS", "gateway:keys") == [person.key.id])
+        assert server.say("HKEYS", "gateway:used") == [person.key.id]
+        await until(lambda: young.key.id not in (tmp_path / "keys.json").read_text())

@@ -13,7 +13,7 @@ from gateway import public
 from gateway.errors import ConfigurationError, SimliUnavailable
 from gateway.processes import ChildError
 from gateway.settings import Settings
-from gateway.tunnel import Pace, Tunnel
+from gateway.tunnel import Looking, Pace, Tunnel
 from tests.serving import serve
 from tests.tunnelled import Scripted
 
@@ -53,7 +53,7 @@ def scripted(tmp_path: Path) -> Iterator[Scripted]:
 async def kept(tunnel: Tunnel, told: Callable[[str], Awaitable[None]]) -> AsyncIterator[str]:
     """Keep it in front of a gateway for the block; the gateway's own URL."""
     async with serve(lives) as url:
-        task = asyncio.create_task(tunnel.kept(url, told))
+        task = asyncio.create_task(tunnel.kept(url, lambda _: None, told))
         try:
             yield url
             assert not task.done(), task.exception()
@@ -112,6 +112,20 @@ async def test_a_tunnel_that_leads_nowhere_is_noticed_and_opened_again(
     assert "/livez cannot be reached" in caplog.text and "started again" in caplog.text
 
 
+async def test_a_public_url_without_a_tunnel_is_looked_through_too() -> None:
+    """GATEWAY_PUBLIC_URL is missing after two looks that meet nobody, and back with the first that is answered."""
+    async with serve(lives) as url:
+        port = int(url.rpartition(":")[2])
+        looking = Looking(url, pace=QUICK)
+        running = asyncio.create_task(looking.run())
+        await asyncio.sleep(0.2)
+        assert looking.missing() == []
+    await until(lambda: looking.missing() == ["public URL"])
+    async with serve(lives, port=port):
+        await until(lambda: looking.missing() == [])
+    running.cancel()
+
+
 async def test_who_could_not_follow_is_told_again(scripted: Scripted, tmp_path: Path) -> None:
     """A Simli that is away when the URL changes hears of it when it is back; a bug does not close the tunnel."""
     tunnel = Tunnel(scripted.command, tmp_path, ENVIRON, pace=QUICK)
@@ -144,7 +158,7 @@ async def test_a_tunnel_that_cannot_be_opened_says_why(tmp_path: Path, words: st
     scripted = Scripted(tmp_path, words)
     tunnel = Tunnel(scripted.command, tmp_path, ENVIRON, pace=Pace(start=0.5))
     with pytest.raises(ChildError, match=says):
-        await tunnel.kept("http://127.0.0.1:9", Told())
+        await tunnel.kept("http://127.0.0.1:9", print, Told())
     scripted.close()
 
 
@@ -152,7 +166,7 @@ async def test_a_tunnel_that_cannot_be_opened_says_why(tmp_path: Path, words: st
 async def test_a_command_that_is_none_is_a_fault(tmp_path: Path, command: str) -> None:
     """It is said before anything is started."""
     with pytest.raises(ConfigurationError) as caught:
-        await Tunnel(command, tmp_path, {}).kept("http://127.0.0.1:9", Told())
+        await Tunnel(command, tmp_path, {}).kept("http://127.0.0.1:9", print, Told())
     assert caught.value.faults[0].where == "--tunnel"
 
 

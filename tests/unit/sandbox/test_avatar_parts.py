@@ -1,0 +1,130 @@
+"""What an avatar is made of: the play buffer, the upsampler, the drawn face, the voice. Pure."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from gateway.sandbox.avatar.buffer import BLOCK, LONGEST_S, RATE, SILENCE, Block, PlayBuffer, audible, followed, level
+from gateway.sandbox.avatar.face import LOOKS, SIZE, Face, Look, face_of
+from gateway.sandbox.avatar.upsampling import TIMES, Upsampler
+from gateway.sandbox.avatar.voice import Saying, babble, said, words
+
+
+def sine(hertz: float, seconds: float = 0.2, loud: float = 0.5) -> Block:
+    """A tone at 16 kHz."""
+    return (loud * 32767 * np.sin(2 * np.pi * hertz * np.arange(int(RATE * seconds)) / RATE)).astype(np.int16)
+
+
+def test_the_buffer_gives_back_what_it_was_given() -> None:
+    """Pieces of any even size come out as 20 ms blocks, in order; silence fills the last, then there is none."""
+    buffer, wave = PlayBuffer(), np.arange(1, 701, dtype=np.int16)
+    for piece in (wave[:3], wave[3:500], wave[500:]):
+        assert buffer.append(piece.tobytes()) == piece.size
+    blocks = [buffer.take() for _ in range(4)]
+    assert blocks.pop() is None
+    joined = np.concatenate([block for block in blocks if block is not None])
+    assert joined.size == 3 * BLOCK and (joined[:700] == wave).all() and not joined[700:].any()
+    assert buffer.played == 700
+
+
+def test_an_odd_byte_is_dropped() -> None:
+    """Half a sample at the end of a message does not shift the samples of the next one."""
+    buffer = PlayBuffer()
+    assert buffer.append(b"\x01\x00\x02") == 1
+    buffer.append(b"\x03\x00")
+    block = buffer.take()
+    assert block is not None and list(block[:2]) == [1, 3]
+
+
+def test_the_buffer_has_an_end_and_can_be_cleared() -> None:
+    """A quarter of an hour is kept, no more; clearing says how much nobody heard, and that does not count as played."""
+    buffer = PlayBuffer()
+    assert buffer.append(bytes(2 * RATE * (LONGEST_S + 5))) == RATE * LONGEST_S
+    assert buffer.take() is not None
+    assert buffer.clear() == RATE * LONGEST_S - BLOCK
+    assert buffer.take() is None and buffer.played == BLOCK and not buffer.waiting
+
+
+def test_levels_rise_with_the_sound() -> None:
+    """Silence is 0 and not audible, a loud tone is near 1; a mouth opens faster than it closes."""
+    assert level(SILENCE) == 0.0 and not audible(SILENCE)
+    levels = [level(sine(300, 0.02, loud)) for loud in (0.01, 0.05, 0.2, 0.9)]
+    assert levels == sorted(levels) and levels[-1] > 0.9 and audible(sine(300, 0.02, 0.01))
+    opened = followed(0.0, sine(300, 0.02, 0.9))
+    assert opened > 0.6 and followed(opened, SILENCE) > 0.4
+
+
+def test_upsampling_keeps_the_tone() -> None:
+    """A tone that goes in block by block comes out as one, of the same pitch and loudness, with no seam to be heard."""
+    upsampled, wave = Upsampler(), sine(1000)
+    out = np.concatenate([upsampled(block) for block in wave.reshape(-1, BLOCK)]).astype(float)
+    spectrum = np.abs(np.fft.rfft(out[960:] * np.hanning(out.size - 960)))
+    peak = spectrum.argmax() * RATE * TIMES / (out.size - 960)
+    assert abs(peak - 1000) < 10
+    away = np.delete(spectrum, slice(spectrum.argmax() - 4, spectrum.argmax() + 5))
+    assert 20 * np.log10(spectrum.max() / away.max()) > 50
+    assert abs(out[960:].std() / wave.astype(float).std() - 1) < 0.02
+
+
+def test_every_frame_differs() -> None:
+    """No two frames of ten minutes that follow one another are the same, though nobody speaks."""
+    face = face_of("a face")
+    for begin in (0, 300, 17_900):
+        frames = [face.frame(number / 30, 0.0, number) for number in range(begin, begin + 40)]
+        assert all((one != other).any() for one, other in itertools.pairwise(frames))
+        assert frames[0].shape == (SIZE * 3 // 2, SIZE)
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=range(len(LOOKS)))
+def test_a_mouth_opens_by_steps(look: Look) -> None:
+    """The wider it is open the more of the picture is as dark as the inside of a mouth, in every look."""
+    face = Face(look)
+    dark = [int((face.frame(1.0, mouth, 0)[335:420, 205:307] < 60).sum()) for mouth in (0.0, 0.3, 0.6, 1.0)]
+    assert dark == sorted(dark) and dark[-1] > dark[0] + 500
+
+
+def test_a_face_is_its_ids() -> None:
+    """The same id has the same face, an emotion is no part of it, and ids differ in looks."""
+    assert face_of("tmp9i8bbq7c") is face_of("tmp9i8bbq7c/happy")
+    assert len({id(face_of(f"face {number}")) for number in range(40)}) == len(LOOKS)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("Hello there,  my friend.", 4),
+        ("  spaces ", 1),
+        ("今日は。", 4),
+        ("Größe 5", 2),
+        ("", 0),
+        ("สวัส", 3),
+        ("a\nb", 2),
+    ],
+)
+def test_words_are_the_text(text: str, count: int) -> None:
+    """Joined, the words are the text to the last space; scripts without spaces are said character by character."""
+    assert "".join(words(text)) == text
+    assert len(words(text)) == count
+
+
+def test_a_voice_is_always_the_same() -> None:
+    """The same word sounds the same, another differs; longer words last longer, pace shortens them; all are audible."""
+    assert babble("hello") == babble("hello") != babble("world")
+    assert len(babble("information")) > len(babble("in"))
+    assert abs(len(babble("information", 2.0)) / len(babble("information")) - 0.5) < 0.02
+    for _, pcm in said("One, two; привет, 你好!"):
+        wave = np.frombuffer(pcm, "<i2")
+        assert audible(wave) and np.abs(wave.astype(int)).max() < 16000
+        assert not wave[-400:].any()
+
+
+def test_what_was_heard_of_a_text() -> None:
+    """A text in pieces is said word by word; after so many samples the words that were begun are what was heard."""
+    saying = Saying()
+    first = saying.add("The quick bro")
+    rest = saying.add("wn fox") + saying.rest()
+    assert saying.heard(0) == ""
+    assert saying.heard(1) == "The"
+    assert saying.heard(len(first) // 2 + 1) == "The quick brown"
+    assert saying.heard(len(first + rest) // 2) == "The quick brown fox"
