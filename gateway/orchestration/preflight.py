@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import openai
 import orjson
@@ -18,7 +19,7 @@ from pydantic import ValidationError
 
 from gateway.errors import FirstWordLate, NothingToSay, NotReachable, NotThisGateway, StreamBroken, StreamBuffered
 from gateway.orchestration import verdicts
-from gateway.settings import Route
+from gateway.settings import Route, loopback
 from gateway.types.reach import PARTED, PREFLIGHT, Preflight
 
 CONNECT = 5.0
@@ -53,7 +54,8 @@ async def preflight(
     total = first_word + rest
     where = verdicts.host(base_url)
     # Without TLS there is nothing to verify, and loading the system's certificates takes a tenth of a second.
-    http = openai.DefaultAsyncHttpxClient(verify=not base_url.startswith("http://"))
+    here = loopback(urlsplit(base_url).hostname or "")
+    http = openai.DefaultAsyncHttpxClient(verify=not base_url.startswith("http://"), trust_env=not here)
     async with openai.AsyncOpenAI(
         base_url=base_url.rstrip("/").removesuffix(SUFFIX),
         api_key=key or "none",
