@@ -18,6 +18,8 @@ async def transcript(pad: Launchpad, session: Session) -> Transcript:
     if not session.transcript:
         says = "The agent's file said `transcript: false` when it began: nothing was written down."
         return Transcript(session.id, "ready", "none", says)
+    if session.note and not session.unsure:
+        return Transcript(session.id, "ready", "none", "The session was never started.")
     settled = await pad.store.sessions.settled(session.id)
     if settled is not None:
         return settled
@@ -70,7 +72,7 @@ async def _merged(
 
 
 async def _own(pad: Launchpad, session: Session, own: Sequence[Spoken], why: str, *, settle: bool) -> Transcript:
-    """The gateway's record of the turns serves. What was sent is in it, not how much of that was spoken."""
+    """The gateway's record of the turns serves. Of the last answer it knows what was sent, not what was spoken."""
     says = f"The gateway's own record of the turns: {why}."
     if not own:
         says = f"Nothing was written down: {why}, and no turn of it came to the gateway."

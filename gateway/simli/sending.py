@@ -11,6 +11,7 @@ import httpx
 
 from gateway.errors import SimliError, SimliProtocolError, SimliTimeout, SimliUnavailable
 from gateway.errors.redaction import redacting
+from gateway.settings.values import loopback
 from gateway.simli.dialect import HEADERS, Form, Operation
 from gateway.simli.patience import Try, patiently
 from gateway.simli.refusals import Answer, refusal
@@ -114,7 +115,10 @@ class Wire:
             kind, reason = SimliError, "cannot be asked that: it makes no valid HTTP request"
         else:
             reason = "broke off the connection"
-        return kind(f"Simli did not {operation.deed}: {urlsplit(self.url).netloc} {reason}.")
+        parts = urlsplit(self.url)
+        sandbox = isinstance(error, httpx.ConnectError) and loopback(parts.hostname or "")
+        advice = " Is `gateway sandbox` running?" if sandbox else ""
+        return kind(f"Simli did not {operation.deed}: {parts.netloc} {reason}.{advice}")
 
 
 def _bodied(form: Form, request: Request, key: str) -> dict[str, Any] | None:

@@ -6,16 +6,19 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from gateway.orchestration.agency import Agency
 from tests.agencies import Dashboard, Files, read
 from tests.cutting import Way, cut
 from tests.sandboxed import Sandbox, sandboxed
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 CALLS = ["GET /auto/agents", "POST /auto/agent", "POST /auto/agent", "PUT /auto/agent/ID", "DELETE /auto/agent/ID"]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def sandbox() -> AsyncIterator[Sandbox]:
     async with sandboxed() as running:
         yield running
@@ -32,6 +35,7 @@ class Scene:
         self.stranger = ""
 
     async def set(self) -> None:
+        await self.dashboard.clear()
         self.files.write("cara")
         self.files.write("dora")
         assert not (await self.agency.apply()).error
@@ -55,7 +59,7 @@ class Scene:
         assert not plan.changed and plan.unowned == 1
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def scene(sandbox: Sandbox, tmp_path: Path) -> AsyncIterator[Scene]:
     async with cut(sandbox.url) as way:
         made = Scene(sandbox, way, tmp_path)
@@ -93,8 +97,7 @@ async def test_cut_off_at_any_call_it_looks_before_it_makes_anything_again(
     applied = await scene.agency.apply(True)
     assert scene.way.was_cut
     found = CALLS[number - 1].startswith("POST") and done and not dead
-    again = CALLS[number - 1].startswith(("PUT", "DELETE")) and not dead
-    if found or (again and not applied.error):
+    if found:
         assert len(applied.changes) == 4 and not applied.left
     else:
         assert applied.code in {"simli_unavailable", "simli_timeout"} and "Simli" in applied.error

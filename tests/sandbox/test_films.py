@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.sandbox.viewer import tone
-from tests.sandboxed import Sandbox, sandboxed
+from tests.sandboxed import Sandbox, caller, sandboxed
 
 SPEECH: dict[str, dict[str, Any]] = {
     "ElevenLabs": {"voiceName": "x", "model_id": "eleven_turbo_v2", "voice_settings": {"stability": 0.1}},
@@ -58,7 +58,7 @@ def sound(format_: str, seconds: float = 0.6) -> bytes:
 async def asking(sandbox: Sandbox) -> AsyncIterator[httpx.AsyncClient]:
     """A client with the key in both headers."""
     headers = {"x-simli-api-key": sandbox.key, "api-key": sandbox.key}
-    async with httpx.AsyncClient(base_url=sandbox.url, trust_env=False, headers=headers, timeout=10) as client:
+    async with caller(base_url=sandbox.url, headers=headers, timeout=10) as client:
         yield client
 
 

@@ -49,6 +49,7 @@ class Held:
         waited: list[asyncio.Task[Any]] = [said, over, started, lost, dropped]
         try:
             await asyncio.wait({said, over, lost, dropped}, return_when=asyncio.FIRST_COMPLETED)
+            started.cancel()  # no START behind the STOP
             if said.done() or dropped.done():
                 return "closed"
             if over.done():
