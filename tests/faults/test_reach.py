@@ -92,6 +92,18 @@ async def test_nobody_listens(gateway: str) -> None:
     assert type(found) is NotReachable and "no name that can be found" in found.message
 
 
+async def test_a_connection_that_is_dropped() -> None:
+    """A tunnel whose other end is gone takes connections and drops them."""
+
+    async def met(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with await asyncio.start_server(met, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        found = await refused(preflight(url, "", "nora"))
+    assert type(found) is NotReachable and "drops it" in found.message
+
+
 async def test_no_tls_where_it_should_be(gateway: str) -> None:
     """https to a port that speaks http is said as such."""
     found = await refused(preflight(gateway.replace("http://", "https://") + path(), "", "nora"))
