@@ -271,7 +271,7 @@ async def test_a_dialect_that_simli_does_not_speak_is_named(place: Place, sandbo
     await sandbox.behave(serves="current")
     async with opened(place.url, place.key, Options(dialect="legacy")) as simli:
         with pytest.raises(SimliNotFound, match="it has no such call in this dialect, or nothing of that id"):
-            await simli.agents()
+            await simli.auto_token()
 
 
 @pytest.mark.here("a sandbox's faults")
