@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import random
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from gateway.types.orchestration import FacesDesk
 from gateway.types.simli import Face
 
 WIDTH = 80
+WEEK = 604_800
 FIRST, LONGEST = 1.0, 30.0
 """Seconds between two looks at a face that is being made: more and more of them."""
 
@@ -37,7 +39,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     create.add_argument("image", metavar="IMAGE", type=Path)
     create.add_argument("--name", default="", metavar="TEXT", help="what you call it; else the file's name")
     create.add_argument("--wait", action="store_true", help="until it is ready: minutes, or hours")
-    create.add_argument("--within", type=float, default=7200.0, metavar="SECONDS", help="how long at most (7200)")
+    create.add_argument("--within", type=seconds, default=7200.0, metavar="SECONDS", help="how long at most (7200)")
     status = verbs.add_parser("status", help="how far one is", description="How far a face is.")
     status.add_argument("id", metavar="ID")
     listing = verbs.add_parser("list", help="list those of the account", description="List the account's faces.")
@@ -47,6 +49,13 @@ def add(parser: argparse.ArgumentParser) -> None:
         verb.add_argument(
             "--config", metavar="FILE", type=Path, default=argparse.SUPPRESS, help="settings (TOML); or GATEWAY_CONFIG"
         )
+
+
+def seconds(text: str) -> float:
+    """An argument: how long to wait, a week at most."""
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", text) or float(text) > WEEK:
+        raise argparse.ArgumentTypeError(f"must be seconds, from 0 to {WEEK}, not {text[:40]!r}")
+    return float(text)
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from gateway import clients
-from gateway.cli.faces import read, waiting
+from gateway.cli.faces import read, seconds, waiting
 from gateway.errors import ConfigurationError, Fault, InvalidValue
 from gateway.orchestration.faces import faces_desk
 from gateway.orchestration.recordings import BY_ENDING, checked_audio
@@ -41,8 +41,10 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="else by the file's ending; pcm16 and pcm32 are 16 kHz, one channel, no header",
     )
     for verb in (text, audio):
-        verb.add_argument("-o", "--output", type=Path, default=Path("video.mp4"), metavar="FILE", help="(video.mp4)")
-        verb.add_argument("--within", type=float, default=900.0, metavar="SECONDS", help="how long to wait (900)")
+        verb.add_argument(
+            "-o", "--output", type=Path, default=Path("video.mp4"), metavar="FILE", help="where it goes (video.mp4)"
+        )
+        verb.add_argument("--within", type=seconds, default=900.0, metavar="SECONDS", help="how long to wait (900)")
         verb.add_argument(
             "--config", metavar="FILE", type=Path, default=argparse.SUPPRESS, help="settings (TOML); or GATEWAY_CONFIG"
         )

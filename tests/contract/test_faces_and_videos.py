@@ -103,6 +103,23 @@ async def test_a_face_is_made_waited_for_listed_and_deleted(terminal: Terminal) 
     assert gone.value.exit_code == 65 and upload["status"] == 200
 
 
+async def test_a_face_that_cannot_be_made_is_a_failure(terminal: Terminal) -> None:
+    """1, with Simli's own reason; `status` says the same later."""
+    await terminal.sandbox.behave(face_result="failed")
+    code, out, error = await terminal.run("faces", "create", str(terminal.root / "portrait.png"), "--wait")
+    assert code == 1 and "failed (No face was found" in error
+    code, said, _ = await terminal.run("faces", "status", out.strip())
+    assert code == 1 and "failed" in said
+
+
+@pytest.mark.parametrize("text", ["nan", "-1", "inf", "soon", "604801"])
+def test_a_wait_is_a_number_of_seconds(text: str) -> None:
+    """Of a week at most: nothing waits for ever."""
+    with pytest.raises(argparse.ArgumentTypeError):
+        faces.seconds(text)
+    assert (faces.seconds("0"), faces.seconds("2.5"), faces.seconds("604800")) == (0.0, 2.5, 604_800.0)
+
+
 async def test_a_face_that_takes_longer_is_a_passing_failure(terminal: Terminal) -> None:
     """75, with what to ask later; the making goes on."""
     with pytest.raises(SimliTimeout, match=r"`gateway faces status \S+`") as late:
