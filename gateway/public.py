@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 
 from gateway.errors import ConfigurationError, Fault
-from gateway.settings import Settings
+from gateway.settings import Settings, loopback
 
 FILE = "public-url"
 LONGEST = 2048
@@ -85,7 +86,12 @@ async def problem(url: str, patience: float) -> str:
     """Why `{url}/livez` is not that of a gateway; empty where it is. Never raises."""
     try:
         timeout = aiohttp.ClientTimeout(total=patience)
-        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(f"{url}/livez") as answer:
+        # What leads out of this network may be a proxy; on this machine there is none.
+        proxied = not loopback(urlsplit(url).hostname or "")
+        async with (
+            aiohttp.ClientSession(timeout=timeout, trust_env=proxied) as session,
+            session.get(f"{url}/livez") as answer,
+        ):
             if answer.status == 200 and (await answer.content.read(64)).strip() == LIVES:
                 return ""
             return f"is not a gateway's (status {answer.status})"

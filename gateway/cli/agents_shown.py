@@ -5,7 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 from textwrap import shorten
 
-from gateway import agent_files
+from gateway import agent_files, public
 from gateway.errors import ConfigurationError, Fault, StoreUnavailable
 from gateway.http.capability import Capabilities
 from gateway.orchestration.origin import listening
@@ -46,8 +46,8 @@ def described(agent: Agent, settings: Settings) -> list[str]:
 
 
 def base(settings: Settings) -> str:
-    """Where callers reach the gateway: GATEWAY_PUBLIC_URL, else where it listens."""
-    return settings.public_url or listening(settings)
+    """Where callers reach the gateway: by its tunnel, or GATEWAY_PUBLIC_URL, else where it listens."""
+    return public.url(settings) or listening(settings)
 
 
 def path_of(settings: Settings, store: Store, name: str) -> str:

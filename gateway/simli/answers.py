@@ -168,13 +168,13 @@ def faces(answer: Answer) -> list[Face]:
     return found
 
 
-def videos(answer: Answer, *, local: bool) -> VideoUrls:
+def videos(answer: Answer, *, plain: bool) -> VideoUrls:
     """Where the video will be. Simli's older API gives http addresses, which a page on https cannot load."""
     body = json(answer)
     if isinstance(body, Mapping):
         mp4, hls = body.get("mp4_url"), body.get("hls_url")
         if all(isinstance(url, str) and re.match(r"https?://\S+$", url) for url in (mp4, hls)):
-            secured: Callable[[str], str] = str if local else lambda url: re.sub("^http:", "https:", url)
+            secured: Callable[[str], str] = str if plain else lambda url: re.sub("^http:", "https:", url)
             return VideoUrls(secured(str(mp4)), secured(str(hls)))
     raise unfit(answer, "address of a video")
 

@@ -47,7 +47,8 @@ async def opened(url: str, key: str, options: Options) -> AsyncIterator["Simli"]
     async with httpx.AsyncClient(
         timeout=options.timeout, limits=limits, headers=named, trust_env=not local, verify=tls
     ) as http:
-        yield Simli(Wire(http, url.rstrip("/"), key, options.timeout, options.patience), options.dialect, local=local)
+        wire = Wire(http, url.rstrip("/"), key, options.timeout, options.patience)
+        yield Simli(wire, options.dialect, plain=urlsplit(url).scheme == "http")
 
 
 @cache
@@ -59,12 +60,12 @@ def _certificates() -> ssl.SSLContext:
 class Simli:
     """One Simli. `auto` finds out once which dialect it speaks."""
 
-    def __init__(self, wire: Wire, dialect_: str, *, local: bool) -> None:
+    def __init__(self, wire: Wire, dialect_: str, *, plain: bool) -> None:
         self._wire = wire
         self._chosen = dialect_
         self._found: Dialect | None = None
         self._finding = asyncio.Lock()
-        self._local = local
+        self._plain = plain  # without TLS: files may be fetched so, too
 
     def __repr__(self) -> str:
         return f"Simli({self._wire.url!r}, {self._found or self._chosen})"
@@ -207,7 +208,7 @@ class Simli:
     ) -> VideoUrls:
         """A video of a text, spoken as `request` says (`fields.speech_fields`). Today's API has it no longer."""
         body = {"faceId": face_id, "requestBody": dict(request), "ttsAPIKey": tts_key, "user_id": user_id}
-        return answers.videos(await self._ask(dialect.TEXT_TO_VIDEO, Request(body=body)), local=self._local)
+        return answers.videos(await self._ask(dialect.TEXT_TO_VIDEO, Request(body=body)), plain=self._plain)
 
     async def audio_to_video(
         self, face_id: str, audio: bytes, format_: str, *, rate: int = 16000, channels: int = 1
@@ -221,11 +222,11 @@ class Simli:
             "audioChannelCount": channels,
             "videoStartingFrame": 0,
         }
-        return answers.videos(await self._ask(dialect.AUDIO_TO_VIDEO, Request(body=body)), local=self._local)
+        return answers.videos(await self._ask(dialect.AUDIO_TO_VIDEO, Request(body=body)), plain=self._plain)
 
     async def download(self, url: str, into: Path, within: float) -> int:
         """Fetch a video once it is there, at most `within` seconds from now; its size in bytes."""
-        return await downloads.fetched(self._wire.http, url, into, within, local=self._local)
+        return await downloads.fetched(self._wire.http, url, into, within, plain=self._plain)
 
     async def _gone(self, operation: Operation, id_: str) -> None:
         try:

@@ -20,12 +20,12 @@ FIRST, LONGEST = 0.25, 5.0
 _PENDING = (202, 204, 404, 408, 425, 429, 500, 502, 503, 504)
 
 
-async def fetched(http: httpx.AsyncClient, url: str, into: Path, within: float, *, local: bool) -> int:
+async def fetched(http: httpx.AsyncClient, url: str, into: Path, within: float, *, plain: bool) -> int:
     """Write what is at `url` into the file, which appears whole or not at all; its size in bytes.
 
-    Only https leaves this machine: an http address is asked as https, unless Simli and it are `local`.
+    An http address is asked as https, unless Simli itself is spoken to in plain http (`plain`): a sandbox.
     """
-    address = _secured(url, local=local)
+    address = _secured(url, plain=plain)
     deadline = time.monotonic() + within
     pause = FIRST
     part = into.with_name(f".{into.name}.part")
@@ -79,7 +79,7 @@ async def _written(answer: httpx.Response, part: Path) -> int:
     return size
 
 
-def _secured(url: str, *, local: bool) -> str:
+def _secured(url: str, *, plain: bool) -> str:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -87,8 +87,8 @@ def _secured(url: str, *, local: bool) -> str:
         host = None
     if not host or parts.scheme not in ("http", "https"):
         raise SimliProtocolError("Simli did not give the video: its address is no URL.")
+    if plain:
+        return url
     if loopback(host):
-        if local:
-            return url
         raise SimliProtocolError("Simli did not give the video: its address is on this machine.")
     return re.sub("^http:", "https:", url)

@@ -1,6 +1,7 @@
 """Asking again: with growing, jittered pauses, for so many seconds in all; never where a thing might be done twice."""
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -12,6 +13,9 @@ from gateway.simli.refusals import Answer
 
 FIRST, LONGEST = 0.25, 8.0
 """Seconds: the first pause and the longest, before the jitter."""
+UNREACHED = 3.0
+"""Seconds at most for a Simli that is not there: a person waits, and a sandbox that was not started does not come."""
+logger = logging.getLogger(__name__)
 _PASSING = (SimliLimited, SimliOverloaded, SimliTimeout, SimliUnavailable)
 
 
@@ -29,7 +33,7 @@ async def patiently(once: Callable[[], Awaitable[Try]], again: Again, patience: 
 
     Raises the last failure.
     """
-    deadline = time.monotonic() + patience
+    began = time.monotonic()
     pause = FIRST
     while True:
         tried = await once()
@@ -40,10 +44,16 @@ async def patiently(once: Callable[[], Awaitable[Try]], again: Again, patience: 
         if not _may(tried, error, again):
             raise error
         wait = max(pause * random.uniform(0.5, 1.0), error.retry_after or 0.0)  # noqa: S311 no secret
-        if time.monotonic() + wait > deadline:
+        if time.monotonic() + wait > began + allowed(tried, patience):
             raise error
+        logger.info("%s Asked again in %.1f s.", error.message, wait)
         await asyncio.sleep(wait)
         pause = min(pause * 2, LONGEST)
+
+
+def allowed(tried: Try, patience: float) -> float:
+    """Seconds in all for a failure like this one."""
+    return min(patience, UNREACHED) if tried.unsent else patience
 
 
 def _may(tried: Try, error: SimliError, again: Again) -> bool:

@@ -11,6 +11,7 @@ import httpx
 
 from gateway.errors import SimliError, SimliProtocolError, SimliTimeout, SimliUnavailable
 from gateway.errors.redaction import redacting
+from gateway.settings.values import loopback
 from gateway.simli.dialect import HEADERS, Form, Operation
 from gateway.simli.patience import Try, patiently
 from gateway.simli.refusals import Answer, refusal
@@ -29,14 +30,14 @@ _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.Un
 class Request:
     """What goes with an operation, in Simli's names."""
 
-    parts: tuple[str, ...] = ()
-    """Of the path."""
-    body: Mapping[str, Any] | None = None
+    parts: tuple[str, ...] = field(default=(), repr=False)
+    """Of the path; one may be a token."""
+    body: Mapping[str, Any] | None = field(default=None, repr=False)
     query: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
-    image: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    image: bytes = field(default=b"", repr=False)
     """A file for the form field `image`."""
-    secrets: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = field(default=(), repr=False)
     """What must not be quoted, besides the keys in the body."""
 
 
@@ -114,7 +115,10 @@ class Wire:
             kind, reason = SimliError, "cannot be asked that: it makes no valid HTTP request"
         else:
             reason = "broke off the connection"
-        return kind(f"Simli did not {operation.deed}: {urlsplit(self.url).netloc} {reason}.")
+        parts = urlsplit(self.url)
+        sandbox = isinstance(error, httpx.ConnectError) and loopback(parts.hostname or "")
+        advice = " Is `gateway sandbox` running?" if sandbox else ""
+        return kind(f"Simli did not {operation.deed}: {parts.netloc} {reason}.{advice}")
 
 
 def _bodied(form: Form, request: Request, key: str) -> dict[str, Any] | None:

@@ -65,6 +65,16 @@ def test_the_drawn_error_tree_is_the_real_one() -> None:
             assert drawn[name][1] == kind.code, name
 
 
+def test_exit_statuses_of_simlis_refusals_are_documented() -> None:
+    """The README's table has every one of Simli's errors beside its exit status."""
+    rows = dict(re.findall(r"^\| (\d+) \| ((?:`simli_\w+`(?:, )?)+) \|", README, re.MULTILINE))
+    kinds: list[type[gateway.errors.SimliError]] = [gateway.errors.SimliError]
+    kinds += gateway.errors.SimliError.__subclasses__()
+    assert {(kind.code, str(kind.exit_code)) for kind in kinds} == {
+        (code, status) for status, codes in rows.items() for code in re.findall(r"simli_\w+", codes)
+    }
+
+
 def test_the_changelog_speaks_of_this_version() -> None:
     """What is not released stands under Unreleased, at the top."""
     headings = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)

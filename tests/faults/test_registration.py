@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,21 +12,17 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from gateway import administration, desk, public
-from gateway import store as stores
+from gateway import administration, public
 from gateway.app import create_app
 from gateway.cli import tunnelling
-from gateway.orchestration.agency import Agency
 from gateway.orchestration.preflight import preflight
-from gateway.settings import Route, Settings, Simli, Target
+from gateway.settings import Settings
 from gateway.tunnel import Pace, Tunnel
+from tests.registering import NAMES, agency, registering
 from tests.sandboxed import Sandbox, sandboxed
-from tests.serving import serve, sharing
+from tests.serving import serve
 from tests.tunnelled import Scripted
 
-SECRET = "planted-" + "s" * 40
-FILE = "---\nlanguage: en\nface_id: tmp9i8bbq7c\n---\nYou are {name}.\n"
-NAMES = ("nora", "otto", "pia")
 QUICK = Pace(start=5, first=0.05, quiet=0.01, beat=0.05, patience=1, failures=2, hopeless=1000, backoff=0.05)
 
 
@@ -41,30 +36,7 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 @pytest.fixture
 def settings(sandbox: Sandbox, tmp_path: Path) -> Settings:
     """Three agents, a sandbox, no knowledge."""
-    (tmp_path / "prompts").mkdir()
-    (tmp_path / "knowledge").mkdir()
-    for name in NAMES:
-        (tmp_path / "prompts" / f"{name}.md").write_text(FILE.format(name=name))
-    given = Settings(
-        routes={"extractive": Route((Target(embedded="extractive"),))},
-        default_route="extractive",
-        prompts=tmp_path / "prompts",
-        var=tmp_path / "var",
-        secret=SECRET,
-        public_url="http://127.0.0.1:9",
-        simli_url=sandbox.url,
-        simli_key=sandbox.key,
-        simli=Simli(timeout=0.5, patience=0.0),
-    )
-    return sharing(replace(given, knowledge=replace(given.knowledge, directory=tmp_path / "knowledge")))
-
-
-@contextlib.asynccontextmanager
-async def agency(settings: Settings) -> AsyncIterator[Agency]:
-    """What plans and applies."""
-    async with stores.opened(settings) as store:
-        assert await store.reached(5)
-        yield desk.agency(settings, store, partial(asyncio.to_thread, administration.read, settings))
+    return registering(sandbox, tmp_path)
 
 
 FAULTS: dict[str, dict[str, Any]] = {

@@ -39,6 +39,6 @@ def test_the_commands_beginning_and_end() -> None:
             began = time.monotonic()
             process.send_signal(signal.SIGINT)
             assert process.wait(10) == 0
-            assert time.monotonic() - began < 1.5
+            assert time.monotonic() - began < 5  # it would wait for ever for what hangs
         waiting.join(5)
         assert process.stderr.read() == ""

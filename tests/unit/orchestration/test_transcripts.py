@@ -145,6 +145,8 @@ async def test_what_is_due_is_fetched_by_itself(here: Site, sandbox: Sandbox) ->
     await sandbox.fault("auto.start", status=402, body={"detail": "BILLING_ERROR"})
     with pytest.raises(Exception, match="BILLING_ERROR"):
         await here.desk.start("nora", False)
+    failed = await here.desk.transcript((await here.desk.listed())[0].id)
+    assert (failed.state, failed.source) == ("ready", "none") and "never started" in failed.says
     async with reaped(here.pad, 0.05):
         for _ in range(200):
             if (found := await here.store.sessions.settled(launched.session.id)) is not None:

@@ -125,12 +125,12 @@ def test_a_face_has_three_states(body: Any, face: Face) -> None:
     assert answers.face(answer(body), "asked") == face
 
 
-def test_video_addresses_are_https_unless_local() -> None:
+def test_video_addresses_are_https_unless_simli_is_not() -> None:
     """The older API answers http, which a page on https cannot load."""
     body = {"mp4_url": "http://api.simli.ai/mp4/a.mp4", "hls_url": "https://api.simli.ai/hls/a.m3u8"}
-    found = answers.videos(answer(body), local=False)
+    found = answers.videos(answer(body), plain=False)
     assert (found.mp4, found.hls) == ("https://api.simli.ai/mp4/a.mp4", "https://api.simli.ai/hls/a.m3u8")
-    assert answers.videos(answer(body), local=True).mp4 == body["mp4_url"]
+    assert answers.videos(answer(body), plain=True).mp4 == body["mp4_url"]
 
 
 def test_an_agent_that_speaks_of_overload_is_no_refusal() -> None:
@@ -194,7 +194,7 @@ READERS: tuple[Callable[[Answer], Any], ...] = (
     answers.pong,
     answers.face,
     answers.faces,
-    partial(answers.videos, local=False),
+    partial(answers.videos, plain=False),
 )
 
 

@@ -13,7 +13,7 @@ from gateway import public
 from gateway.errors import ConfigurationError, SimliUnavailable
 from gateway.processes import ChildError
 from gateway.settings import Settings
-from gateway.tunnel import Pace, Tunnel
+from gateway.tunnel import Looking, Pace, Tunnel
 from tests.serving import serve
 from tests.tunnelled import Scripted
 
@@ -110,6 +110,20 @@ async def test_a_tunnel_that_leads_nowhere_is_noticed_and_opened_again(
         await until(lambda: len(told.urls) == 2)
         await until(lambda: not tunnel.missing())
     assert "/livez cannot be reached" in caplog.text and "started again" in caplog.text
+
+
+async def test_a_public_url_without_a_tunnel_is_looked_through_too() -> None:
+    """GATEWAY_PUBLIC_URL is missing after two looks that meet nobody, and back with the first that is answered."""
+    async with serve(lives) as url:
+        port = int(url.rpartition(":")[2])
+        looking = Looking(url, pace=QUICK)
+        running = asyncio.create_task(looking.run())
+        await asyncio.sleep(0.2)
+        assert looking.missing() == []
+    await until(lambda: looking.missing() == ["public URL"])
+    async with serve(lives, port=port):
+        await until(lambda: looking.missing() == [])
+    running.cancel()
 
 
 async def test_who_could_not_follow_is_told_again(scripted: Scripted, tmp_path: Path) -> None:
