@@ -24,6 +24,7 @@ from gateway.settings import Auth, Settings
 from gateway.types import Agent
 from tests.between import Way, between, buffering, cutting, holding, moved, page, plain
 from tests.contract.conftest import settings as scripted_settings
+from tests.faults.proxy import Cut, Fault, Reset, proxied
 from tests.faults.routed import nobody
 from tests.serving import serve, sharing
 from tests.upstream import Answer, Pause, Script, Upstream, error
@@ -81,6 +82,15 @@ async def test_an_end_that_is_cut_off(gateway: str) -> None:
     async with between(gateway, cutting) as public:
         found = await refused(preflight(public + path(), "", "nora"))
     assert isinstance(found, StreamBroken) and "[DONE]" in found.message
+
+
+@pytest.mark.parametrize("fault", [Cut(after=1100), Reset(after=1100)], ids=["cut", "reset"])
+async def test_a_connection_that_breaks(gateway: str, upstream: Upstream, fault: Fault) -> None:
+    """In the middle of the answer it is told from one that never came about."""
+    upstream.script = Script([word for number in range(200) for word in (f"word {number} ", Pause(0))])
+    async with proxied("127.0.0.1", int(gateway.rpartition(":")[2]), fault) as proxy:
+        found = await refused(preflight(proxy.url + path(), "", "nora"))
+    assert isinstance(found, StreamBroken) and "breaks in the middle" in found.message
 
 
 async def test_nobody_listens(gateway: str) -> None:
