@@ -64,7 +64,7 @@ async def test_a_turn_that_simli_would_hear(gateway: str, upstream: Upstream) ->
     upstream.script = Script(["Yes."])
     async with between(gateway, plain) as public:
         found = await preflight(public + path(), "", "nora")
-    assert found.first_word < 1.0 and 0.15 < found.spread < 0.5 and found.warnings == ()
+    assert 0 < found.first_word < 1.5 and found.spread > 0.15 and found.warnings == ()
     assert found.target == "up/scripted"
 
 

@@ -25,7 +25,7 @@ from tests.sandboxed import Sandbox, sandboxed
 from tests.serving import serve
 from tests.tunnelled import Scripted
 
-QUICK = Pace(start=5, first=0.05, quiet=0.01, beat=0.05, patience=1, failures=2, hopeless=1000, backoff=0.05)
+QUICK = Pace(start=15, first=0.05, quiet=0.01, beat=0.05, patience=1, failures=2, hopeless=1000, backoff=0.05)
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ async def test_s20_agents_that_no_file_asks_for_are_listed_and_can_be_removed(
         assert sorted(agent["name"] for agent in await sandbox.agents()) == ["nora", "otto"]
 
 
-async def until(true: Callable[[], Any], seconds: float = 8.0) -> None:
+async def until(true: Callable[[], Any], seconds: float = 20.0) -> None:
     async with asyncio.timeout(seconds):
         while not (  # noqa: ASYNC110 nobody has an event for it
             await found if asyncio.iscoroutine(found := true()) else found
