@@ -19,8 +19,8 @@ from gateway.errors import (
     StreamBuffered,
 )
 from gateway.http.capability import Capabilities
-from gateway.orchestration.preflight import preflight
-from gateway.settings import Auth, Settings
+from gateway.orchestration.preflight import patience, preflight
+from gateway.settings import Auth, Route, Settings, Target
 from gateway.types import Agent
 from tests.between import Way, between, buffering, cutting, holding, moved, page, plain
 from tests.contract.conftest import settings as scripted_settings
@@ -171,6 +171,13 @@ async def test_a_first_word_that_comes_too_late(gateway: str, upstream: Upstream
     async with silent() as url:
         found = await refused(preflight(url, "", "nora", first_word=0.2))
     assert isinstance(found, FirstWordLate)
+
+
+def test_a_route_that_takes_longer_is_waited_for() -> None:
+    """A model on a small machine has twenty seconds until its first word: so has the look, and two for the way."""
+    assert patience(None) == patience(Route((Target(),))) == 8.0
+    assert patience(Route((Target(first_token=20.0),))) == 42.0
+    assert patience(Route((Target(first_token=20.0),), first_token=25.0)) == 27.0
 
 
 @contextlib.asynccontextmanager
