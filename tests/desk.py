@@ -73,9 +73,9 @@ class Desked:
             self.over.set()
         return self.applied
 
-    async def _adopt(self, id_: str) -> Adopted:
-        self._note("adopt", id_)
-        return Adopted("nora", id_, "prompts/nora.md")
+    async def _adopt(self, id_: str, name: str) -> Adopted:
+        self._note("adopt", (id_, name))
+        return Adopted(name or "nora", id_, f"prompts/{name or 'nora'}.md")
 
     async def _delete(self, agent: str) -> Change:
         self._note("delete", agent)
