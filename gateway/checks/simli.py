@@ -43,6 +43,8 @@ async def _public_url(settings: Settings) -> Sequence[Finding]:
         return []
     if problem := await public.problem(url, PATIENCE):
         remedy = "correct GATEWAY_PUBLIC_URL, or what leads from there to here"
+        if public.tunnelled(settings.var):
+            remedy = "look at the tunnel; the gateway opens it again where nothing comes through for two minutes"
         return [Finding("warning", "public URL", f"{url}/livez: {problem}", remedy)]
     return [Finding("ok", "public URL", url)]
 

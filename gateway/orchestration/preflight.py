@@ -33,8 +33,8 @@ REST = 20.0
 LONG = 1.5
 """Seconds until the first word that are worth a warning: so long a person looks at a face that does not answer."""
 APART = PARTED / 3
-"""Seconds between the first words and the end that have to be left of the distance that the gateway put there. Most of
-it may get lost on a shaky way; a buffer leaves nothing of it."""
+"""Seconds that have to be left of each distance that the gateway put there. Most of it may get lost on a shaky way; a
+buffer leaves nothing of one."""
 TRIES = 2
 """A lost packet lets two chunks arrive as one, as a buffer does: only what does so twice is one."""
 QUESTION = "Hello! Please tell me in one short sentence that you can hear me."
@@ -93,6 +93,7 @@ class Heard:
     patience: float
     asked: float = field(default_factory=time.perf_counter)
     first: float = 0.0
+    middle: float = 0.0
     last: float = 0.0
     finished: bool = False
     done: bool = False
@@ -100,8 +101,8 @@ class Heard:
 
     @property
     def spread(self) -> float:
-        """Seconds between the first words and what came last."""
-        return self.last - self.first
+        """Seconds that are left of the shorter distance: first words, the chunk behind them, the end."""
+        return min(self.middle - self.first, self.last - self.middle)
 
     def chunk(self, chunk: ChatCompletionChunk) -> None:
         """Take the next one. Raises NothingToSay where it says that the answer is an apology."""
@@ -109,11 +110,12 @@ class Heard:
         if isinstance(extension, dict) and extension.get("incomplete"):
             raise NothingToSay(verdicts.apology(self.where, str(extension.get("code", ""))))
         now = time.perf_counter()
+        if self.first:
+            self.middle = self.middle or now
+            self.last = now
         for choice in chunk.choices:
             if choice.delta.content and not self.first:
-                self.first = now
-            if choice.delta.content or choice.finish_reason:
-                self.last = now
+                self.first = self.last = now
             self.finished = self.finished or bool(choice.finish_reason)
 
     def end(self) -> None:

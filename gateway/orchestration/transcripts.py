@@ -15,11 +15,8 @@ PENDING = 600
 
 async def transcript(pad: Launchpad, session: Session) -> Transcript:
     """As it is now. Raises SimliError while Simli is the one to ask, StoreUnavailable."""
-    if not session.transcript:
-        says = "The agent's file said `transcript: false` when it began: nothing was written down."
+    if says := _unwritten(session):
         return Transcript(session.id, "ready", "none", says)
-    if session.note and not session.unsure:
-        return Transcript(session.id, "ready", "none", "The session was never started.")
     settled = await pad.store.sessions.settled(session.id)
     if settled is not None:
         return settled
@@ -43,6 +40,15 @@ def ended(session: Session, now: float) -> float | None:
     if session.ended is not None:
         return min(session.ended, session.expires)
     return session.expires if session.expires <= now else None
+
+
+def _unwritten(session: Session) -> str:
+    """Why there is nothing to look for; empty where there may be something."""
+    if session.note and not session.unsure:
+        return "The session was never started."
+    if not session.transcript:
+        return "The agent's file said `transcript: false` when it began: nothing was written down."
+    return ""
 
 
 async def _asked(pad: Launchpad, session: Session, *, late: bool) -> tuple[Sequence[Spoken] | None, str]:

@@ -25,6 +25,10 @@ class Mapped(NamedTuple):
     faults: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        """Without values: among them are keys and capabilities."""
+        return f"Mapped({', '.join(self.fields)}; {len(self.faults)} faults, {len(self.warnings)} warnings)"
+
 
 class Row(NamedTuple):
     """One idea under its names. Empty: the target has none."""

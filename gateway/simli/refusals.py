@@ -9,6 +9,7 @@ import math
 import re
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
@@ -64,15 +65,17 @@ _SAYS: Mapping[type[SimliError], str] = {
 _ADVICE: Mapping[type[SimliError], str] = {SimliAuthFailed: "Check SIMLI_API_KEY."}
 
 
-class Answer(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Answer:
     """What came back, whole."""
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    """May be a token."""
     deed: str
     """What was asked for: "start the session"."""
-    redact: Redact
+    redact: Redact = field(repr=False)
     keyed: bool = True
     """Whether the API key was sent."""
 
@@ -153,6 +156,8 @@ def _error(kind: type[SimliError], answer: Answer, said: Said) -> SimliError:
     says = _SAYS[kind]
     if kind is SimliRejected and not answer.keyed and answer.status in (401, 403):
         says = "it refuses the session token, or the origin"
+    elif kind is SimliNotFound and said.words in ("", "Not Found"):  # a framework's, for a path that is none
+        says = "it has no such call in this dialect, or nothing of that id"
     elif kind is SimliProtocolError and 300 <= answer.status < 400:
         says = "it sends elsewhere, which is not followed. Check SIMLI_URL"
     advice = f" {_ADVICE[kind]}" if kind in _ADVICE else ""

@@ -30,14 +30,14 @@ _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.Un
 class Request:
     """What goes with an operation, in Simli's names."""
 
-    parts: tuple[str, ...] = ()
-    """Of the path."""
-    body: Mapping[str, Any] | None = None
+    parts: tuple[str, ...] = field(default=(), repr=False)
+    """Of the path; one may be a token."""
+    body: Mapping[str, Any] | None = field(default=None, repr=False)
     query: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
-    image: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    image: bytes = field(default=b"", repr=False)
     """A file for the form field `image`."""
-    secrets: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = field(default=(), repr=False)
     """What must not be quoted, besides the keys in the body."""
 
 

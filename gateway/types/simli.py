@@ -12,7 +12,7 @@ class SimliAgent:
     id: str
     """Simli's; a UUID or a slug."""
     name: str
-    fields: Mapping[str, Any]
+    fields: Mapping[str, Any] = field(repr=False)
     """All that Simli says of it, under the names of its Agents API: `face_id`, `llm_endpoint`, …."""
 
 

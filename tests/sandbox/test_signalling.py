@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 from starlette.applications import Starlette
 
@@ -32,6 +33,11 @@ async def hasty(patience: Patience = SHORT, /, **behaviour: Any) -> AsyncIterato
     async with served(Starlette(routes=routes(accounts, rest, patience))) as url:
         yield Sandbox(url, "key"), accounts.tokens.mint(Compose("face", "current"))
         await rest.close()
+
+
+def path_of(key: str) -> str:
+    """The path of today's dialect with a token, which has to be encoded."""
+    return f"/compose/webrtc/p2p?{httpx.QueryParams(session_token=key)}"
 
 
 async def test_todays_order() -> None:
@@ -119,12 +125,34 @@ async def test_who_may_not_enter_is_told_and_stopped(path: str, code: str) -> No
 async def test_an_offer_that_is_none(says: list[str], code: str) -> None:
     """No offer in time, or one that cannot be read, ends both dialects with its code."""
     async with hasty() as (sandbox, key):
-        for path in (f"/compose/webrtc/p2p?session_token={key}", "/startWebRTCSession"):
+        for path in (path_of(key), "/startWebRTCSession"):
             async with viewing() as (viewer, _), socket(sandbox, path, viewer) as talk:
                 for text in says:
                     await talk.send(text)
                 assert await talk.over() == 1000
                 assert [text for text in viewer.said if text != "ACK"] == [f"ERROR: {code}", "STOP"]
+
+
+async def test_as_many_sessions_as_may_run() -> None:
+    """One more is told RATE, in both dialects; when one has ended there is room again."""
+    async with sandboxed() as sandbox:
+        keys = [await token(sandbox), await token(sandbox, legacy=True)]
+        await sandbox.behave(sessions=1, media="audio")
+        async with current(sandbox) as first:
+            await first.viewer.heard("START")
+            async with viewing() as (viewer, _), socket(sandbox, path_of(keys[0]), viewer) as talk:
+                assert await talk.over() == 1000
+                assert viewer.said == ["RATE LIMIT EXCEEDED", "STOP"]
+            async with viewing() as (viewer, offer), socket(sandbox, "/startWebRTCSession", viewer) as talk:
+                await talk.send(json.dumps(offer))
+                await talk.send(keys[1])
+                await talk.over()
+                assert viewer.said == ["ACK", "RATE LIMIT EXCEEDED", "STOP"]
+            await first.send("DONE")
+            await first.over()
+        async with viewing() as (viewer, offer), socket(sandbox, path_of(keys[0]), viewer) as talk:
+            await talk.send(json.dumps(offer))
+            await viewer.heard("START")
 
 
 async def test_a_post_that_is_no_offer() -> None:
@@ -190,7 +218,7 @@ async def test_cameras_and_scenes_are_answered() -> None:
     async with (
         hasty(CALM) as (sandbox, key),
         viewing() as (viewer, offer),
-        socket(sandbox, f"/compose/webrtc/p2p?session_token={key}", viewer) as talk,
+        socket(sandbox, path_of(key), viewer) as talk,
     ):
         await talk.send(json.dumps(offer))
         await viewer.heard("START", 2)
@@ -212,7 +240,7 @@ async def faulty(patience: Patience = CALM, /, **behaviour: Any) -> AsyncIterato
     async with (
         hasty(patience, **behaviour) as (sandbox, key),
         viewing() as (viewer, offer),
-        socket(sandbox, f"/compose/webrtc/p2p?session_token={key}", viewer) as talk,
+        socket(sandbox, path_of(key), viewer) as talk,
     ):
         await talk.send(json.dumps(offer))
         yield talk

@@ -265,6 +265,15 @@ async def test_auto_speaks_what_simli_serves(place: Place) -> None:
         assert await simli.dialect() == "legacy"
 
 
+@pytest.mark.here("a Simli of one generation only")
+async def test_a_dialect_that_simli_does_not_speak_is_named(place: Place, sandbox: Sandbox) -> None:
+    """Where the wrong one is set, the message does not blame an id."""
+    await sandbox.behave(serves="current")
+    async with opened(place.url, place.key, Options(dialect="legacy")) as simli:
+        with pytest.raises(SimliNotFound, match="it has no such call in this dialect, or nothing of that id"):
+            await simli.auto_token()
+
+
 @pytest.mark.here("a sandbox's faults")
 @pytest.mark.parametrize("kind", ["overloaded", "limited", "failing", "fail_token"])
 async def test_a_passing_fault_passes(place: Place, sandbox: Sandbox, kind: str) -> None:

@@ -6,6 +6,7 @@ from typing import Literal, get_args
 import pytest
 
 from gateway.chat.agent import RULES
+from gateway.errors.redaction import redacted
 from gateway.simli import deepgram
 from gateway.simli.fields import (
     DEFAULT_FACE,
@@ -18,7 +19,11 @@ from gateway.simli.fields import (
     speech_fields,
     tts_key,
 )
+from gateway.simli.patience import Try
+from gateway.simli.refusals import Answer
+from gateway.simli.sending import Request
 from gateway.types import Agent, Voice
+from gateway.types.simli import SimliAgent, SimliToken
 
 NORA = Agent(
     "nora",
@@ -33,10 +38,6 @@ NORA = Agent(
 )
 ENDPOINT = "https://gateway.example.org/k/id.cap/agents/nora/v1/chat/completions"
 ENVIRON = {"ELEVEN_KEY": " eleven-secret "}
-
-
-def session(agent: Agent, tts: str = "eleven-secret", dialect: Literal["legacy", "current"] = "current") -> object:
-    return session_fields(agent, "https://g.example.org/v1", "gw-key", tts_key=tts, dialect=dialect, marker="[m]")
 
 
 def test_an_agent_of_simlis_has_every_field_it_takes() -> None:
@@ -236,3 +237,16 @@ def test_text_to_video_speaks_as_the_agent_does() -> None:
     }
     assert speech_fields(eleven, "Hi.", "playht").faults == ("playht needs a voice: name one in the agent's file",)
     assert "no provider 'user'" in speech_fields(Voice("user", "v"), "Hi.").faults[0]
+
+
+def test_no_repr_shows_a_key_or_a_capability() -> None:
+    """Of what is sent and of what came back: somebody may log it, or a stack may show it."""
+    sent = session_fields(
+        NORA, "https://g.example.org/k/id.cap/v1", "gw-key", tts_key="tts", dialect="legacy", marker=""
+    )
+    assert repr(sent).startswith("Mapped(faceId, ") and repr(sent).endswith("; 0 faults, 0 warnings)")
+    request = Request(("a", "token-1"), sent.fields, {}, {"session-token": "token-1"}, b"image", ("token-1",))
+    came = Answer(200, {"x": "token-1"}, b'{"session_token": "token-1"}', "do it", redacted)
+    agent = SimliAgent("a", "nora", {"llm_endpoint": ENDPOINT})
+    shown = f"{sent!r} {request!r} {came!r} {Try(came)!r} {agent!r} {SimliToken('token-1')!r}"
+    assert not [word for word in ("gw-key", "tts'", "id.cap", "token-1") if word in shown]

@@ -123,7 +123,7 @@ async def test_the_words_of_a_session_are_kept_in_order(server: Server, tmp_path
 
 
 async def test_an_interrupted_answer_is_cut_to_what_was_spoken(server: Server, tmp_path: Path) -> None:
-    """The next turn brings what the caller has of it; what does not begin like it, or is no shorter, changes nothing."""
+    """The next turn brings what the caller has of it; what begins otherwise, or is no shorter, changes nothing."""
     async with opened(server, tmp_path) as store:
         await store.sessions.begin(session("a"), 0)
         one = session("a").id
