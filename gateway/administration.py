@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from gateway import agent_files
-from gateway.desk import agency, launchpad
+from gateway.desk import agency
 from gateway.http.capability import capability, gateway_id, path
+from gateway.launching import launchpad
 from gateway.orchestration import sessions
 from gateway.orchestration.faces import faces_desk
 from gateway.orchestration.launchpad import Launchpad

@@ -8,7 +8,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -44,7 +44,7 @@ def tunnelled(var: Path) -> str:
 
 @contextmanager
 def kept(var: Path) -> Iterator[Callable[[str], None]]:
-    """A function that writes the tunnel's URL down, for as long as the block runs.
+    """A function that writes the tunnel's URL down (it raises OSError), for as long as the block runs.
 
     Raises ConfigurationError where another gateway of this `var` has a tunnel, or nothing can be written.
     """
@@ -55,15 +55,16 @@ def kept(var: Path) -> Iterator[Callable[[str], None]]:
         raise ConfigurationError([Fault("--tunnel", 0, "", f"{var / FILE}: {error.strerror}")]) from None
     try:
         _locked(descriptor, var)
+        os.ftruncate(descriptor, 0)
 
         def write(found: str) -> None:
             line = f"{found}\n".encode("ascii", "replace")[:LONGEST]
             os.pwrite(descriptor, line, 0)
             os.ftruncate(descriptor, len(line))
 
-        write("")
         yield write
-        write("")
+        with suppress(OSError):  # who holds no lock any more is not believed anyway
+            write("")
     finally:
         os.close(descriptor)
 

@@ -34,7 +34,7 @@ def registering(sandbox: Sandbox, directory: Path) -> Settings:
         public_url="http://127.0.0.1:9",
         simli_url=sandbox.url,
         simli_key=sandbox.key,
-        simli=Simli(timeout=0.5, patience=0.0),
+        simli=Simli(timeout=10.0, patience=0.0),
     )
     return sharing(replace(given, knowledge=replace(given.knowledge, directory=directory / "knowledge")))
 

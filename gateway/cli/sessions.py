@@ -11,8 +11,8 @@ from pathlib import Path
 
 from gateway import clients, store
 from gateway.cli import sessions_shown as shown
-from gateway.desk import launchpad
 from gateway.errors import StoreUnavailable
+from gateway.launching import launchpad
 from gateway.orchestration.sessions import sessions_desk
 from gateway.orchestration.transcripts import PENDING
 from gateway.settings import Settings

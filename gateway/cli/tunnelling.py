@@ -10,7 +10,14 @@ from functools import partial
 
 from gateway import administration, desk
 from gateway import store as stores
-from gateway.errors import SimliError, SimliUnavailable, StoreUnavailable
+from gateway.errors import (
+    SimliAuthFailed,
+    SimliBilling,
+    SimliError,
+    SimliRejected,
+    SimliUnavailable,
+    StoreUnavailable,
+)
 from gateway.orchestration.origin import listening
 from gateway.orchestration.publicity import refusal
 from gateway.settings import Settings
@@ -21,6 +28,8 @@ logger = logging.getLogger("gateway")
 
 KEPT_FROM_IT = re.compile(r"(KEY|SECRET|PASSWORD)$|^REDIS_URL$")
 """Variables that are nothing to a tunnel's program. Tokens stay: ngrok and cloudflared take theirs from there."""
+FINAL = (SimliAuthFailed, SimliBilling, SimliRejected)
+"""What asking again does not mend."""
 WAIT = 5.0
 """Seconds for a store that has yet to start."""
 
@@ -71,10 +80,13 @@ async def followed(settings: Settings, url: str) -> None:
         return
     try:
         changes = await refreshed(settings)
-    except SimliUnavailable:
-        if settings.simli_is_local:
+    except SimliUnavailable as error:
+        if settings.simli_is_local and not error.simli_status:
             return  # no sandbox runs: there is nobody to tell
         raise
+    except FINAL as error:
+        logger.error("agents at Simli do not follow to %s: %s; then gateway agents apply", url, error.message)  # noqa: TRY400
+        return
     if changes:
         names = ", ".join(change.agent for change in changes)
         logger.info("%s: %d at Simli changed to %s", names, len(changes), url)
@@ -88,5 +100,6 @@ async def refreshed(settings: Settings) -> Sequence[Change]:
         files = partial(asyncio.to_thread, administration.read, settings)
         applied = await desk.agency(settings, store, files).refresh()
     if applied.error:
-        raise SimliError(applied.error)
+        kinds = {kind.code: kind for kind in FINAL}
+        raise kinds.get(applied.code, SimliError)(applied.error)
     return applied.changes

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx2
 import openai
 import orjson
 from openai.types.chat import ChatCompletionChunk
@@ -143,7 +144,10 @@ class Heard:
 
 
 async def _turn(client: openai.AsyncOpenAI, model: str, heard: Heard, total: float) -> None:
-    """Ask once and hear the answer to its end. Raises NotReachable's kinds."""
+    """Ask once and hear the answer to its end. Raises NotReachable's kinds.
+
+    The client makes its own errors of its transport's until the headers are there, and no longer.
+    """
     where = heard.where
     try:
         async with (
@@ -168,7 +172,7 @@ async def _turn(client: openai.AsyncOpenAI, model: str, heard: Heard, total: flo
         heard.end()
     except openai.APIStatusError as error:
         raise verdicts.refused(error, where) from error
-    except openai.APIConnectionError as error:
+    except (openai.APIConnectionError, httpx2.RequestError) as error:
         raise _broken(error, heard) from error
     except TimeoutError:
         raise _late(heard, total) from None
@@ -217,7 +221,7 @@ def _read(event: str, where: str) -> ChatCompletionChunk:
         raise StreamBroken(f"What {where} streams are no chat completion chunks: {problem[:200]}.") from None
 
 
-def _broken(error: openai.APIConnectionError, heard: Heard) -> NotReachable:
+def _broken(error: openai.APIConnectionError | httpx2.RequestError, heard: Heard) -> NotReachable:
     if heard.first:
         return StreamBroken(f"The connection to {heard.where} breaks in the middle of the answer.")
     if verdicts.timed_out_reading(error):

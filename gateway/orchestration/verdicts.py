@@ -69,7 +69,7 @@ def apology(where: str, code: str) -> str:
     return f"The gateway at {where} has only its apology to say ({code}): {remedy}. gateway check says more."
 
 
-def unconnected(error: openai.APIConnectionError, where: str, within: float) -> NotReachable:
+def unconnected(error: Exception, where: str, within: float) -> NotReachable:
     """Why no connection came about."""
     causes = list(_causes(error))
     for kind, says in _KINDS.items():
@@ -82,7 +82,7 @@ def unconnected(error: openai.APIConnectionError, where: str, within: float) -> 
     return NotReachable(f"{where} cannot be reached ({type(causes[-1]).__name__}).")
 
 
-def timed_out_reading(error: openai.APIConnectionError) -> bool:
+def timed_out_reading(error: Exception) -> bool:
     """Whether there was a connection, and nothing came."""
     connecting = any(type(cause).__name__ == "ConnectTimeout" for cause in _causes(error))
     return isinstance(error, openai.APITimeoutError) and not connecting

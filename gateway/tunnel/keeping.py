@@ -72,7 +72,10 @@ class Tunnel:
         with public.kept(self._var) as write:
 
             def noted(url: str) -> None:
-                write(url)
+                try:
+                    write(url)
+                except OSError as error:
+                    logger.warning("commands beside this gateway will not know %s: %s", url, error.strerror)
                 said(url)
 
             async with supervised(child) as self._process, asyncio.TaskGroup() as group:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gateway import clients, store
-from gateway.desk import launchpad
+from gateway.launching import launchpad
 from gateway.orchestration.launchpad import Launchpad
 from gateway.orchestration.sessions import sessions_desk
 from gateway.settings import Settings, load

@@ -26,7 +26,7 @@ FACE = "tmp9i8bbq7c"
 
 
 class Published(NamedTuple):
-    """A client: its package, its version, its dialect, and the program or page that runs it."""
+    """A client: its package and its version, its dialect, and the program or page that runs it."""
 
     name: str
     version: str
@@ -42,6 +42,7 @@ JAVASCRIPT = (
     Published("simli-client", "3.0.1", "today's", "simli-client-3"),
     Published("simli-client", "1.2.20", "WebSocket", "simli-client-1"),
     Published("simli-client", "1.0.5", "REST", "simli-client-rest"),
+    Published("the guide's", "sample", "WebSocket", "seed"),
 )
 Session = Callable[[str], Awaitable[Mapping[str, Any]]]
 """Runs "conversation" or "ended"; its result."""

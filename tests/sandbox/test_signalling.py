@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -255,6 +256,16 @@ async def test_media_can_lack() -> None:
         await talk.viewer.heard("START", 2)
         await asyncio.sleep(0.1)
         assert not talk.viewer.frames and not talk.viewer.sounds
+
+
+async def test_pictures_a_second_can_be_25() -> None:
+    """`fps`: what is told of the picture is so, as with Simli's newer faces."""
+    async with faulty(fps=25) as talk:
+        await talk.viewer.seen(12)
+        assert '{"video_metadata":{"fps":25,"width":512,"height":512}}' in talk.viewer.said
+        times = [frame.seconds for frame in talk.viewer.frames]
+        assert {round((later - sooner) * 25) for sooner, later in itertools.pairwise(times)} <= {1, 2, 3, 4}
+        assert abs((times[-1] - times[0]) * 25 % 1 - 0.5) > 0.4
 
 
 async def test_start_can_be_withheld() -> None:

@@ -82,8 +82,8 @@ class Avatar:
         return track
 
     def play(self, pcm: bytes) -> None:
-        """Add PCM (16-bit little-endian, 16 kHz, mono) to what is still to be heard."""
-        if self._buffer.append(pcm):
+        """Add PCM (16-bit little-endian, 16 kHz, mono) to what is still to be heard; nothing, once it was stopped."""
+        if not self.stopped.is_set() and self._buffer.append(pcm):
             self._empty.clear()
             self.silent.clear()
 

@@ -155,7 +155,8 @@ class Conversation:
     def watched(self) -> Avatar:
         """The avatar, for somebody who came to watch."""
         if self.avatar is None:
-            self.avatar = Avatar(self.session.face_id, media=self.behaviour().media)
+            behaviour = self.behaviour()
+            self.avatar = Avatar(self.session.face_id, fps=behaviour.fps, media=behaviour.media)
         return self.avatar
 
     async def close(self) -> None:

@@ -138,7 +138,6 @@ async def test_a_links_transcript_is_the_gateways(here: Site, sandbox: Sandbox) 
 async def test_what_is_due_is_fetched_by_itself(here: Site, sandbox: Sandbox) -> None:
     """Ended and expired sessions get their transcript without anybody asking; a launch that failed has none."""
     launched = await spoken(here)
-    await sandbox.say(launched.room_url, "Hello?")
     await sandbox.leave(launched.room_url)
     assert await collected(here.pad) == 0
     await here.desk.end(launched.session.id)
