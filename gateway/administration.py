@@ -7,9 +7,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from gateway.chat import agent as agent_files
+from gateway import agent_files
 from gateway.desk import agency
-from gateway.errors import ConfigurationError, Fault
 from gateway.http.capability import capability, gateway_id, path
 from gateway.launching import launchpad
 from gateway.orchestration import sessions
@@ -19,8 +18,7 @@ from gateway.reloading import Current
 from gateway.retrieval import jobs
 from gateway.retrieval.jobs import Jobs
 from gateway.retrieval.shelves import shelves
-from gateway.settings import Settings
-from gateway.types import Agent, Key
+from gateway.types import Key
 from gateway.types.administration import Administration, AgentFiles, KeyCabinet, Rotated, WantedKey
 from gateway.types.orchestration import Desk
 
@@ -63,20 +61,5 @@ def bound(current: Current, ingests: Jobs, pad: Launchpad) -> Administration:
     return Administration(keys, files, rotate, shelves(settings, current.opened.knowledge, ingests), desk)
 
 
-def read(settings: Settings) -> AgentFiles:
-    """The agent files as they are now. What is wrong with one leaves the others alone."""
-    agents: dict[str, Agent] = {}
-    faults: list[Fault] = []
-    paths: dict[str, str] = {}
-    if not settings.prompts.is_dir():
-        faults.append(Fault(str(settings.prompts), 0, "", "no such folder; agent files are looked for here"))
-    collections = [path.name for path in settings.knowledge.directory.glob("*") if path.is_dir()]
-    for file in sorted(settings.prompts.glob("*.md")):
-        paths[file.stem] = str(file)
-        try:
-            agents |= agent_files.loaded({str(file): file.read_text("utf-8")}, settings.routes, collections)
-        except ConfigurationError as error:
-            faults += error.faults
-        except (OSError, UnicodeDecodeError) as error:
-            faults.append(Fault(str(file), 0, "", f"cannot be read as UTF-8 text: {error}"))
-    return AgentFiles(agents, faults, paths)
+read = agent_files.read
+"""Reads them as they are now, faults and all."""

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import aiohttp
 
+from gateway import agent_files
 from gateway import store as stores
-from gateway.chat import agent as agent_files
 from gateway.chat import prompt as prompts
 from gateway.chat.history import History
 from gateway.chat.query import reply
@@ -53,32 +53,8 @@ class Clients(NamedTuple):
     store: Store
 
 
-def agents(settings: Settings, *, routes: bool = True) -> dict[str, Agent]:
-    """Read the agent files. Raises ConfigurationError with every fault of all of them.
-
-    Without `routes` those that agents name are not looked for: the settings' own may be the fault.
-    """
-    directory = settings.prompts
-    if not directory.is_dir():
-        raise ConfigurationError([Fault(str(directory), 0, "", "no such folder; agent files are looked for here")])
-    files: dict[str, str] = {}
-    faults = []
-    for path in sorted(directory.glob("*.md")):
-        try:
-            files[str(path)] = path.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            faults.append(Fault(str(path), 0, "", f"cannot be read as UTF-8 text: {error}"))
-    collections = [path.name for path in settings.knowledge.directory.glob("*") if path.is_dir()]
-    try:
-        loaded = agent_files.loaded(files, settings.routes if routes else None, collections)
-    except ConfigurationError as error:
-        raise ConfigurationError([*faults, *error.faults]) from None
-    if settings.default_agent and settings.default_agent not in loaded:
-        known = ", ".join(sorted(loaded)) or "none"
-        faults.append(Fault("settings", 0, "default_agent", f"no agent {settings.default_agent!r}; there are: {known}"))
-    if faults:
-        raise ConfigurationError(faults)
-    return loaded
+agents = agent_files.agents
+"""Reads them all, or raises ConfigurationError with every fault."""
 
 
 def checked(settings: Settings | None, faults: Sequence[Fault] = ()) -> dict[str, Agent]:

@@ -1,4 +1,4 @@
-"""Binds orchestration to what it works with: Simli's client, agent files, capabilities. For `/admin` and commands."""
+"""Binds agents at Simli to Simli's client, agent files and capabilities. For `/admin` and commands."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -14,17 +14,12 @@ from gateway.store import Store
 from gateway.types.administration import AgentFiles
 
 
-def agency(
-    settings: Settings,
-    store: Store,
-    files: Callable[[], Awaitable[AgentFiles]],
-    public: Callable[[], str] = str,
-) -> Agency:
-    """The agents at Simli. `public` is the public URL of now, where a tunnel gave one; else empty."""
+def agency(settings: Settings, store: Store, files: Callable[[], Awaitable[AgentFiles]]) -> Agency:
+    """The agents at Simli, as the files say; at the public URL of the moment that each thing is done."""
     capabilities = Capabilities(store.secret, lambda: (), store.generations.current, settings.simli.id)
 
     def endpoint(agent: str) -> str:
-        return origin(settings, public()) + capabilities.path_of(agent)
+        return origin(settings) + capabilities.path_of(agent)
 
     return Agency(
         simli=partial(client.opened, settings.simli_url, settings.simli_key, settings.simli),

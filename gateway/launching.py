@@ -1,47 +1,35 @@
-"""Binds what sessions are launched with, for commands and for the admin API."""
+"""Binds sessions to Simli, the store, and a look through the public URL, for which the openai client is loaded."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from functools import partial
 
 from gateway.chat.prompt import MARKER
 from gateway.http.capability import Capabilities
 from gateway.orchestration.launchpad import Launchpad
 from gateway.orchestration.origin import origin
-from gateway.orchestration.preflight import patience, preflight
+from gateway.orchestration.preflight import preflight
 from gateway.settings import Settings
 from gateway.simli import client
-from gateway.simli.client import Simli
 from gateway.store import Store
 from gateway.types import Agent
 
 
-def launchpad(
-    settings: Settings,
-    store: Store,
-    agents: Callable[[], Mapping[str, Agent]],
-    simli: Callable[[], AbstractAsyncContextManager[Simli]] | None = None,
-    public: Callable[[], str] = str,
-) -> Launchpad:
-    """What launches need. `simli` lends a client that is open; `public` is the URL of now, where a tunnel gave one."""
+def launchpad(settings: Settings, store: Store, agents: Callable[[], Mapping[str, Agent]]) -> Launchpad:
+    """What sessions are launched with. `agents` are those of now."""
     capabilities = Capabilities(store.secret, agents, store.generations.current, settings.simli.id)
     return Launchpad(
         settings=settings,
         store=store,
-        simli=simli or (lambda: client.opened(settings.simli_url, settings.simli_key, settings.simli)),
+        simli=partial(client.opened, settings.simli_url, settings.simli_key, settings.simli),
         agents=agents,
-        public=lambda: origin(settings, public()),
+        public=partial(origin, settings),
         path_of=capabilities.path_of,
         id=capabilities.id,
         marker=MARKER,
-        look=partial(looked, settings, agents),
+        look=looked,
     )
 
 
-async def looked(
-    settings: Settings, agents: Callable[[], Mapping[str, Agent]], base_url: str, key: str, model: str
-) -> Sequence[str]:
+async def looked(base_url: str, key: str, model: str) -> Sequence[str]:
     """One turn through the public URL, as Simli will ask it; what is worth a warning. Raises NotReachable."""
-    agent = agents().get(model)
-    route = settings.routes.get((agent.route if agent else "") or settings.default_route)
-    return (await preflight(base_url, key, model, first_word=patience(route))).warnings
+    return (await preflight(base_url, key, model)).warnings

@@ -8,13 +8,14 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 
 from gateway.errors import ConfigurationError, Fault
-from gateway.settings import Settings
+from gateway.settings import Settings, loopback
 
 FILE = "public-url"
 LONGEST = 2048
@@ -43,7 +44,7 @@ def tunnelled(var: Path) -> str:
 
 @contextmanager
 def kept(var: Path) -> Iterator[Callable[[str], None]]:
-    """A function that writes the tunnel's URL down, for as long as the block runs.
+    """A function that writes the tunnel's URL down (it raises OSError), for as long as the block runs.
 
     Raises ConfigurationError where another gateway of this `var` has a tunnel, or nothing can be written.
     """
@@ -54,15 +55,16 @@ def kept(var: Path) -> Iterator[Callable[[str], None]]:
         raise ConfigurationError([Fault("--tunnel", 0, "", f"{var / FILE}: {error.strerror}")]) from None
     try:
         _locked(descriptor, var)
+        os.ftruncate(descriptor, 0)
 
         def write(found: str) -> None:
             line = f"{found}\n".encode("ascii", "replace")[:LONGEST]
             os.pwrite(descriptor, line, 0)
             os.ftruncate(descriptor, len(line))
 
-        write("")
         yield write
-        write("")
+        with suppress(OSError):  # who holds no lock any more is not believed anyway
+            write("")
     finally:
         os.close(descriptor)
 
@@ -85,7 +87,12 @@ async def problem(url: str, patience: float) -> str:
     """Why `{url}/livez` is not that of a gateway; empty where it is. Never raises."""
     try:
         timeout = aiohttp.ClientTimeout(total=patience)
-        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(f"{url}/livez") as answer:
+        # What leads out of this network may be a proxy; on this machine there is none.
+        proxied = not loopback(urlsplit(url).hostname or "")
+        async with (
+            aiohttp.ClientSession(timeout=timeout, trust_env=proxied) as session,
+            session.get(f"{url}/livez") as answer,
+        ):
             if answer.status == 200 and (await answer.content.read(64)).strip() == LIVES:
                 return ""
             return f"is not a gateway's (status {answer.status})"

@@ -15,7 +15,7 @@ from gateway.http.state import Access
 from gateway.retrieval import build, ingest, jobs, retriever
 from gateway.retrieval.jobs import Ingest
 from gateway.retrieval.shelves import shelves
-from gateway.settings import Knowledge, Route, Settings, Target
+from gateway.settings import Knowledge, Limits, Route, Settings, Target
 from gateway.types import Agent, Key
 from gateway.types.administration import Administration, KeyCabinet, Rotated, WantedKey
 from tests.desk import Desked
@@ -91,6 +91,7 @@ def settings(root: Path, upstream: str = "http://127.0.0.1:9") -> Settings:
         knowledge=Knowledge(directory=root / "knowledge"),
         prompts=root / "prompts",
         var=root / "var",
+        limits=Limits(wrong_keys=1000),  # every operation is asked with each kind of wrong key
         routes={"up": Route((target,))},
         default_route="up",
     )

@@ -95,6 +95,11 @@ class Dashboard:
         async with self._opened() as simli:
             await simli.update_agent(id_, fields)
 
+    async def clear(self) -> None:
+        async with self._opened() as simli:
+            for each in await simli.agents():
+                await simli.delete_agent(each.id)
+
 
 def read(file: str) -> str:
     return Path(file).read_text("utf-8")

@@ -23,7 +23,7 @@ async def between(target: str, way: Way) -> AsyncIterator[str]:
         yield url
 
 
-def _passing(target: str, *, whole: bool = False, without: bytes = b"", kind: str = "") -> Any:
+def _passing(target: str, *, whole: bool = False, held: bool = False, without: bytes = b"", kind: str = "") -> Any:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return
@@ -50,6 +50,10 @@ def _passing(target: str, *, whole: bool = False, without: bytes = b"", kind: st
                 return
             await send({"type": "http.response.start", "status": answer.status, "headers": told})
             async for chunk in answer.content.iter_any():
+                if held:
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                    await send({"type": "http.response.body", "body": await answer.read()})
+                    return
                 piece = chunk.replace(without, b"") if without else chunk
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
@@ -65,6 +69,11 @@ def plain(target: str) -> Any:
 def buffering(target: str) -> Any:
     """The whole answer at once."""
     return _passing(target, whole=True)
+
+
+def holding(target: str) -> Any:
+    """What comes with the headers at once, and all that follows at the end."""
+    return _passing(target, held=True)
 
 
 def cutting(target: str) -> Any:

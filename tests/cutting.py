@@ -25,7 +25,8 @@ class Way:
         """Requests that came since `at` or `mend`: `GET /agents`, ids left out."""
         self.dead = False
         """Whether everything is refused after the cut, as if its caller were no more."""
-        self._cut = 0
+        self._cut: int | str = 0
+        self.was_cut = False
         self._done = False
         self._then: Callable[[], object] = list
 
@@ -33,18 +34,14 @@ class Way:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._port}"
 
-    def at(self, number: int, *, done: bool, dead: bool = False, then: Callable[[], object] = list) -> None:
-        """Cut the request of this number, counted from one and from now."""
+    def at(self, which: int | str, *, done: bool, dead: bool = False, then: Callable[[], object] = list) -> None:
+        """Cut the request of this number, counted from one and from now, or the first of this method."""
         self.mend()
-        self._cut, self._done, self.dead, self._then = number, done, dead, then
+        self._cut, self._done, self.dead, self._then = which, done, dead, then
 
     def mend(self) -> None:
         """Everything passes."""
-        self.passed, self._cut, self.dead = [], 0, False
-
-    @property
-    def was_cut(self) -> bool:
-        return 0 < self._cut <= len(self.passed)
+        self.passed, self._cut, self.dead, self.was_cut = [], 0, False, False
 
     async def met(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -61,13 +58,14 @@ class Way:
     async def _answer(self, request: bytes) -> bytes:
         line = request.split(b" HTTP/1.1", 1)[0].decode()
         self.passed.append(re.sub(r"[0-9a-f-]{36}", "ID", line))
-        number = len(self.passed)
-        if not self._cut or number < self._cut or (number > self._cut and not self.dead):
+        if self.was_cut:
+            return b"" if self.dead else await self._forwarded(request)
+        if self._cut not in (len(self.passed), line.split()[0]):
             return await self._forwarded(request)
-        if number == self._cut:
-            if self._done:
-                await self._forwarded(request)
-            self._then()
+        self.was_cut = True
+        if self._done:
+            await self._forwarded(request)
+        self._then()
         return b""
 
     async def _forwarded(self, request: bytes) -> bytes:

@@ -1,5 +1,6 @@
 """A desk without a Simli behind it: what it answers is data, and what it was asked is written down."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -39,6 +40,10 @@ class Desked:
     asked: list[tuple[str, object]] = field(default_factory=list)
     failing: GatewayError | None = None
     """Raised by whatever is asked next."""
+    gate: asyncio.Event | None = None
+    """An apply waits for it."""
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when that apply has come to its end."""
     plan: Plan = PLAN
     applied: Applied = APPLIED
     sessions: dict[str, Session] = field(default_factory=dict)
@@ -63,11 +68,14 @@ class Desked:
 
     async def _apply(self, prune: bool) -> Applied:
         self._note("apply", prune)
+        if self.gate is not None:
+            await self.gate.wait()
+            self.over.set()
         return self.applied
 
-    async def _adopt(self, id_: str) -> Adopted:
-        self._note("adopt", id_)
-        return Adopted("nora", id_, "prompts/nora.md")
+    async def _adopt(self, id_: str, name: str) -> Adopted:
+        self._note("adopt", (id_, name))
+        return Adopted(name or "nora", id_, f"prompts/{name or 'nora'}.md")
 
     async def _delete(self, agent: str) -> Change:
         self._note("delete", agent)

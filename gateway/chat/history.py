@@ -60,6 +60,11 @@ def last_words(messages: Sequence[Message]) -> tuple[str, str]:
     return (users[-1] if users else "", users[-2] if len(users) > 1 else "")
 
 
+def last_answer(messages: Sequence[Message]) -> str:
+    """The last answer in messages that are not to be touched, as text; empty where there is none."""
+    return next((spoken(each) for each in reversed(messages) if each["role"] == "assistant"), "")
+
+
 def spoken(message: Message) -> str:
     """The message's words: its text, or the text of its parts. Pictures and sounds have none."""
     content = message.get("content")

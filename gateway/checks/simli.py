@@ -19,11 +19,20 @@ from gateway.types.orchestration import Change, Plan
 LOOK = 10.0
 """Seconds for all that Simli is asked."""
 SYNC = "agents at Simli"
+PORT = "PORT"
 UNCONFIGURED = "not configured: SIMLI_API_KEY names an account there, gateway sandbox is a local one"
 
 
 async def public_url(settings: Settings) -> Sequence[Finding]:
     """Whether callers reach the gateway where it says that they do, and Simli could."""
+    found = await _public_url(settings)
+    if settings.exposed and settings.auth.anonymous:
+        says = "whoever reaches the public URL may chat, without a key"
+        found = [*found, Finding("warning", "auth.anonymous", says, "set [auth] anonymous = false")]
+    return found
+
+
+async def _public_url(settings: Settings) -> Sequence[Finding]:
     url = public.url(settings)
     if settings.tunnel and not url:
         return []  # it is being opened, and says more itself
@@ -34,13 +43,17 @@ async def public_url(settings: Settings) -> Sequence[Finding]:
         return []
     if problem := await public.problem(url, PATIENCE):
         remedy = "correct GATEWAY_PUBLIC_URL, or what leads from there to here"
+        if public.tunnelled(settings.var):
+            remedy = "look at the tunnel; the gateway opens it again where nothing comes through for two minutes"
         return [Finding("warning", "public URL", f"{url}/livez: {problem}", remedy)]
     return [Finding("ok", "public URL", url)]
 
 
 async def looked(settings: Settings) -> Sequence[Finding]:
     """Whether Simli answers and takes the key, in which dialect, and whether its agents are as their files say."""
-    hurried = replace(settings, simli=replace(settings.simli, timeout=PATIENCE, patience=0.0))
+    hurried = replace(
+        settings, simli=replace(settings.simli, timeout=min(PATIENCE, settings.simli.timeout), patience=0.0)
+    )
     try:
         async with client.opened(settings.simli_url, settings.simli_key, hurried.simli) as opened:
             dialect = await opened.dialect()
@@ -83,8 +96,12 @@ async def _synchrony(settings: Settings) -> Sequence[Finding]:
 
 
 def _planned(plan: Plan) -> Sequence[Finding]:
-    # The public URL has a line of its own.
-    found = [Finding("fault", place(fault), said(fault)) for fault in plan.faults if fault.where != VARIABLE]
+    # The public URL has a line of its own; a port that is any is one for a check only.
+    found = [
+        Finding("fault", place(fault), said(fault)) for fault in plan.faults if fault.where not in (VARIABLE, PORT)
+    ]
+    if any(fault.where == PORT for fault in plan.faults):
+        return [*found, Finding("warning", SYNC, "not compared: the port is 0, so nobody knows where it will be")]
     found += [
         Finding("warning", f"agent {change.agent}", warning, f"correct its file, {change.agent}.md")
         for change in plan.changes

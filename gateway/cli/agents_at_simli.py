@@ -11,8 +11,9 @@ from typing import Any
 
 import orjson
 
-from gateway import administration, desk
+from gateway import agent_files, desk
 from gateway.cli import agents_shown, plan_lines
+from gateway.cli.nobody import sandbox_there
 from gateway.errors import ConfigurationError, SimliError, StoreUnavailable
 from gateway.orchestration.agency import Agency
 from gateway.settings import Settings
@@ -81,6 +82,8 @@ async def deleted(arguments: argparse.Namespace, settings: Settings) -> int:
 
 async def rotated(arguments: argparse.Namespace, settings: Settings) -> int:
     """Renew its capability. The new URL alone is on standard output."""
+    if arguments.apply:
+        await sandbox_there(settings)
     async with opened(settings) as store:
         if not await store.reached(agents_shown.WAIT):
             raise StoreUnavailable("The store cannot be reached, so nothing was renewed.")
@@ -124,7 +127,7 @@ def _json(value: Any) -> None:
 
 @asynccontextmanager
 async def _agency(settings: Settings) -> AsyncIterator[Agency]:
-    logging.getLogger("gateway.orchestration").setLevel(logging.ERROR)  # what it logs is what is printed here
+    await sandbox_there(settings)
     async with opened(settings) as store:
         if not await store.reached(agents_shown.WAIT):
             raise StoreUnavailable(LOST)
@@ -132,4 +135,5 @@ async def _agency(settings: Settings) -> AsyncIterator[Agency]:
 
 
 def _of(settings: Settings, store: Store) -> Agency:
-    return desk.agency(settings, store, partial(asyncio.to_thread, administration.read, settings))
+    logging.getLogger("gateway.orchestration").setLevel(logging.ERROR)  # what it logs is what is printed here
+    return desk.agency(settings, store, partial(asyncio.to_thread, agent_files.read, settings))

@@ -5,7 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 from textwrap import shorten
 
-from gateway import clients
+from gateway import agent_files, public
 from gateway.errors import ConfigurationError, Fault, StoreUnavailable
 from gateway.http.capability import Capabilities
 from gateway.orchestration.origin import listening
@@ -19,7 +19,7 @@ WAIT = 5.0
 
 def known(settings: Settings, name: str) -> Agent:
     """The agent of this name. Raises ConfigurationError for one that is none."""
-    agents = clients.agents(settings)
+    agents = agent_files.agents(settings)
     if name not in agents:
         others = ", ".join(sorted(agents)) or "none"
         raise ConfigurationError([Fault(str(settings.prompts), 0, "", f"no agent {name[:80]!r}; there are: {others}")])
@@ -46,8 +46,8 @@ def described(agent: Agent, settings: Settings) -> list[str]:
 
 
 def base(settings: Settings) -> str:
-    """Where callers reach the gateway: GATEWAY_PUBLIC_URL, else where it listens."""
-    return settings.public_url or listening(settings)
+    """Where callers reach the gateway: by its tunnel, or GATEWAY_PUBLIC_URL, else where it listens."""
+    return public.url(settings) or listening(settings)
 
 
 def path_of(settings: Settings, store: Store, name: str) -> str:

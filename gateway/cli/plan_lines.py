@@ -107,21 +107,26 @@ def _change(change: Change) -> list[Text | str]:
 def _difference(each: Difference, *, new: bool) -> list[str]:
     """On one line where it fits, else the two values below one another; only around where they part, if long."""
     quoted = _plain if each.field == ENDPOINT else _quoted  # what is said behind a URL is not of it
-    now, wanted = quoted(each.now), quoted(each.wanted)
     if new:
-        return [_cut(f"      {each.field}: {wanted}", WIDTH)]
+        return [_cut(f"      {each.field}: {quoted(each.wanted)}", WIDTH)]
+    values = each.now, each.wanted
+    now, wanted = map(quoted, _parting(*values) if max(map(len, values)) > LONG else values)
     line = f"      {each.field}: {now} -> {wanted}"
     if len(line) <= WIDTH:
         return [line]
-    if max(len(now), len(wanted)) > LONG:
-        now, wanted = _parting(now, wanted)
     return [f"      {each.field}:", *_folded(now, "           "), *_folded(wanted, "        -> ")]
 
 
 def _folded(text: str, before: str) -> list[str]:
-    """A value in as many lines as it needs, three at most."""
+    """A value in as many lines as it needs, three at most, broken behind a blank or a slash where there is one."""
     room = WIDTH - len(before)
-    lines = textwrap.wrap(text, room, drop_whitespace=False, replace_whitespace=False, break_on_hyphens=False)
+    lines = []
+    while text:
+        at = min(len(text), room)
+        if at < len(text):
+            at = max(text.rfind(" ", room // 2, room), text.rfind("/", room // 2, room)) + 1 or room
+        lines.append(text[:at])
+        text = text[at:]
     if len(lines) > LINES:
         lines = [*lines[: LINES - 1], _cut(f"{lines[LINES - 1]}…", room)]
     return [before + lines[0], *(" " * len(before) + line for line in lines[1:])] if lines else [before]

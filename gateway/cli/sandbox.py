@@ -6,6 +6,7 @@ import logging
 import signal
 import socket
 import sys
+from pathlib import Path
 
 import uvicorn
 
@@ -23,6 +24,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """The command's own options."""
     parser.add_argument("--host", dest="bind", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", dest="bound", type=int, default=8765, help="port (8765); 0: a free one")
+    parser.add_argument("--directory", type=Path, help="where videos are kept (a temporary folder)")
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -33,7 +35,14 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         why = getattr(error, "strerror", None) or str(error)
         print(f"gateway: {arguments.bind} port {arguments.bound}: {why}; --port chooses another", file=sys.stderr)
         return EX_CONFIG
-    options = Options(key=settings.simli_key, host=arguments.bind, port=listener.getsockname()[1])
+    try:
+        if arguments.directory:
+            arguments.directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        listener.close()
+        print(f"gateway: {arguments.directory}: {error.strerror}; --directory chooses another", file=sys.stderr)
+        return EX_CONFIG
+    options = Options(settings.simli_key, arguments.bind, listener.getsockname()[1], arguments.directory)
     config = uvicorn.Config(
         create_app(options),
         log_config=None,

@@ -20,7 +20,7 @@ from gateway.cli.ending import Signals, Uvicorn, drained
 from gateway.errors import ConfigurationError, Fault
 from gateway.http.protocol import Wire, listening
 from gateway.settings import Read, Settings, Target
-from gateway.tunnel import Tunnel
+from gateway.tunnel import Looking, Tunnel
 from gateway.types import Agent
 from gateway.watching import Sources
 
@@ -50,10 +50,10 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         sockets.append(bound(host.strip("[]"), int(port), "admin.listen"))
     drain = Drain()
     sources = Sources(arguments.read, arguments.config, asyncio.Event())
-    tunnel = tunnelling.made(settings)
-    server = Uvicorn(config(settings, agents, drain, sources, tunnel), drain)
+    way = tunnelling.made(settings)
+    server = Uvicorn(config(settings, agents, drain, sources, way), drain)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-        return runner.run(served(server, sockets, settings, agents, sources, tunnel=tunnel))
+        return runner.run(served(server, sockets, settings, agents, sources, way=way))
 
 
 def refused(_: argparse.Namespace, found: Read) -> int:
@@ -63,11 +63,11 @@ def refused(_: argparse.Namespace, found: Read) -> int:
 
 
 def config(
-    settings: Settings, agents: Mapping[str, Agent], drain: Drain, sources: Sources, tunnel: Tunnel | None
+    settings: Settings, agents: Mapping[str, Agent], drain: Drain, sources: Sources, way: Tunnel | Looking
 ) -> uvicorn.Config:
     """How uvicorn is run: its own log lines off."""
     return uvicorn.Config(
-        create_app(settings, agents, drain, sources=sources, missing=tunnel.missing if tunnel else tuple),
+        create_app(settings, agents, drain, sources=sources, missing=way.missing),
         log_config=None,
         access_log=False,
         server_header=False,
@@ -102,7 +102,7 @@ async def served(
     agents: Mapping[str, Agent],
     sources: Sources,
     *,
-    tunnel: Tunnel | None = None,
+    way: Tunnel | Looking,
 ) -> int:
     """Run uvicorn until a signal says that it is to end, or its tunnel cannot be opened, and then to its end."""
     host, port = sockets[0].getsockname()[:2]
@@ -118,7 +118,7 @@ async def served(
         asked = asyncio.create_task(signals.asked.wait())
         remarking = asyncio.create_task(remarked(settings, agents))
         # What runs comes through the tunnel to its end: it is left last.
-        async with tunnelling.opened(tunnel, settings, port) as failed:
+        async with tunnelling.opened(way, settings, port) as failed:
             ends: set[asyncio.Future[Any]] = {serving, asked, failed}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             asked.cancel()

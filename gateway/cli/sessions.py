@@ -31,13 +31,15 @@ EX_TEMPFAIL = 75
 def add(parser: argparse.ArgumentParser) -> None:
     """Its verbs and their options."""
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    forms: dict[str, argparse._MutuallyExclusiveGroup] = {}
 
     def verb(name: str, purpose: str, description: str = "") -> argparse.ArgumentParser:
         made = verbs.add_parser(name, help=purpose, description=description or f"{purpose[0].upper()}{purpose[1:]}.")
         made.add_argument(
             "--config", metavar="FILE", type=Path, default=argparse.SUPPRESS, help="settings (TOML); or GATEWAY_CONFIG"
         )
-        made.add_argument("--json", action="store_true", help="print all of it as JSON")
+        forms[name] = made.add_mutually_exclusive_group()
+        forms[name].add_argument("--json", action="store_true", help="print all of it as JSON")
         return made
 
     start = verb(
@@ -65,7 +67,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     ):
         made = verb(name, purpose)
         made.add_argument("id", metavar="ID", help="as `gateway sessions list` shows it")
-    made.add_argument("--text", action="store_true", help="print it as text, which is the default")
+    forms["transcript"].add_argument("--text", action="store_true", help="print it as text, which is the default")
     made.add_argument("--wait", action="store_true", help="until Simli has it, or ten minutes after the end")
 
 

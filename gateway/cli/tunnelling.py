@@ -1,58 +1,65 @@
-"""The tunnel of a server: opened beside it, said where people and scripts look, and followed by the agents at Simli."""
+"""The way from outside to a server: looked through; where it is a tunnel, opened, and followed by agents at Simli."""
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from functools import partial
 
 from gateway import administration, desk
 from gateway import store as stores
-from gateway.errors import SimliError, SimliUnavailable, StoreUnavailable
+from gateway.errors import (
+    SimliAuthFailed,
+    SimliBilling,
+    SimliError,
+    SimliRejected,
+    SimliUnavailable,
+    StoreUnavailable,
+)
+from gateway.orchestration.origin import listening
 from gateway.orchestration.publicity import refusal
 from gateway.settings import Settings
-from gateway.tunnel import Tunnel
+from gateway.tunnel import Looking, Tunnel
 from gateway.types.orchestration import Change
 
 logger = logging.getLogger("gateway")
 
-KEPT_FROM_IT = ("OPENAI_API_KEY", "SIMLI_API_KEY", "GATEWAY_ADMIN_KEY", "GATEWAY_SECRET", "REDIS_URL")
-"""Variables that are nothing to a tunnel's program, besides those of the targets' keys."""
+KEPT_FROM_IT = re.compile(r"(KEY|SECRET|PASSWORD)$|^REDIS_URL$")
+"""Variables that are nothing to a tunnel's program. Tokens stay: ngrok and cloudflared take theirs from there."""
+FINAL = (SimliAuthFailed, SimliBilling, SimliRejected)
+"""What asking again does not mend."""
 WAIT = 5.0
 """Seconds for a store that has yet to start."""
 
 
-def made(settings: Settings) -> Tunnel | None:
-    """The tunnel that the settings want; None where they want none."""
+def made(settings: Settings) -> Tunnel | Looking:
+    """The tunnel that the settings want; where they want none, what looks through the public URL that they name."""
     if not settings.tunnel:
-        return None
-    kept = {*KEPT_FROM_IT, *(target.key_env for route in settings.routes.values() for target in route.targets)}
-    environ = {name: value for name, value in settings.environ.items() if name not in kept}
+        return Looking(settings.public_url)
+    environ = {name: value for name, value in settings.environ.items() if not KEPT_FROM_IT.search(name)}
     return Tunnel(settings.tunnel, settings.var, environ, known=settings.public_url)
 
 
 @asynccontextmanager
-async def opened(tunnel: Tunnel | None, settings: Settings, port: int) -> AsyncIterator[asyncio.Future[None]]:
-    """Keep the tunnel for the length of the block. What it yields is done where the tunnel cannot be opened.
+async def opened(way: Tunnel | Looking, settings: Settings, port: int) -> AsyncIterator[asyncio.Future[None]]:
+    """Keep the tunnel, or look through the public URL, for the length of the block.
 
-    Leaving raises what kept it from opening: ChildError, ConfigurationError.
+    What it yields is done where the tunnel cannot be opened. Leaving raises why: ChildError, ConfigurationError.
     """
     keeping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    if tunnel is not None:
-        here = origin(settings.server.host, port)
-        keeping = asyncio.create_task(tunnel.kept(here, partial(said, settings), partial(followed, settings)))
+    if isinstance(way, Tunnel):
+        here = listening(replace(settings, server=replace(settings.server, port=port)))
+        keeping = asyncio.create_task(way.kept(here, partial(said, settings), partial(followed, settings)))
+    elif way.url:
+        keeping = asyncio.create_task(way.run())
     try:
         yield keeping
     finally:
         keeping.cancel()
         with suppress(asyncio.CancelledError):
             await keeping
-
-
-def origin(host: str, port: int) -> str:
-    """Where a program on this machine reaches the gateway."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host.strip("[]"), host.strip("[]"))  # noqa: S104 compared, not bound
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def said(settings: Settings, url: str) -> None:
@@ -73,10 +80,13 @@ async def followed(settings: Settings, url: str) -> None:
         return
     try:
         changes = await refreshed(settings)
-    except SimliUnavailable:
-        if settings.simli_is_local:
+    except SimliUnavailable as error:
+        if settings.simli_is_local and not error.simli_status:
             return  # no sandbox runs: there is nobody to tell
         raise
+    except FINAL as error:
+        logger.error("agents at Simli do not follow to %s: %s; then gateway agents apply", url, error.message)  # noqa: TRY400
+        return
     if changes:
         names = ", ".join(change.agent for change in changes)
         logger.info("%s: %d at Simli changed to %s", names, len(changes), url)
@@ -90,5 +100,6 @@ async def refreshed(settings: Settings) -> Sequence[Change]:
         files = partial(asyncio.to_thread, administration.read, settings)
         applied = await desk.agency(settings, store, files).refresh()
     if applied.error:
-        raise SimliError(applied.error)
+        kinds = {kind.code: kind for kind in FINAL}
+        raise kinds.get(applied.code, SimliError)(applied.error)
     return applied.changes

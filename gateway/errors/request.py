@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, ClassVar
 
 from gateway.errors.configuration import Fault
 from gateway.errors.root import GatewayError
@@ -38,6 +38,8 @@ class InvalidValue(RequestError):
     """A parameter has the right type and an impossible value."""
 
     code = "invalid_value"
+    exit_code: ClassVar[int] = 65
+    """EX_DATAERR."""
 
 
 class InvalidName(RequestError):

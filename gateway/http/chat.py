@@ -16,7 +16,7 @@ from gateway.chat import request as requests
 from gateway.chat.addressee import addressee
 from gateway.chat.answer import Brain, answer
 from gateway.chat.frames import Stamp, frames
-from gateway.chat.history import last_words
+from gateway.chat.history import last_answer, last_words
 from gateway.chat.opening import Answer
 from gateway.chat.parting import parted
 from gateway.chat.request import ChatRequest
@@ -106,6 +106,7 @@ def _listened(turn: Turn, chat: ChatRequest, brain: Brain, caller: Caller, reque
     agent = brain.agents.get(caller.agent)
     if agent is not None and agent.transcript:
         turn.heard, turn.said = last_words(chat.messages)[0], []
+        turn.recalled = last_answer(chat.messages)
 
 
 def _agent(model: str, path_agent: str, brain: Brain) -> Agent | None:

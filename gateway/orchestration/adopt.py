@@ -4,9 +4,11 @@ The file comes first, and Simli is told second: where that is cut short nothing 
 the agent that it was made from, so that a second try takes the file up instead of writing another one.
 """
 
+import errno
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -21,6 +23,8 @@ Load: TypeAlias = Callable[[str, str, str], Agent]
 """An agent of name, text and path of its file; raises ConfigurationError with the faults."""
 LONGEST = 60
 """Characters of a name that is made."""
+UNLINKED = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
+"""What a file system says that has no hard links."""
 _ORIGIN = "# Adopted from Simli's agent {id}."
 
 
@@ -49,7 +53,11 @@ def written(name: str, id_: str, fields: Mapping[str, Any], prompt: str) -> str:
     """The text of the agent's file."""
     head = {"name": name, **{key: value for key, value in fields.items() if key != "name"}}
     front = yaml.safe_dump(_whole(head), allow_unicode=True, sort_keys=False, width=100)
-    return f"---\n{_ORIGIN.format(id=id_)}\n{front}---\n{escaped(_whole(prompt)).strip()}\n"
+    return f"---\n{_origin(id_)}\n{front}---\n{escaped(_whole(prompt)).strip()}\n"
+
+
+def _origin(id_: str) -> str:
+    return _ORIGIN.format(id=" ".join(id_.split()))  # one line, whatever an id may be
 
 
 def _whole(value: Any) -> Any:
@@ -63,9 +71,9 @@ def _whole(value: Any) -> Any:
 
 def adopted_before(folder: Path, id_: str) -> Path | None:
     """The file that was written for this agent of Simli's already."""
-    line = _ORIGIN.format(id=id_)
+    line = _origin(id_)
     for path in sorted(folder.glob("*.md")):
-        with path.open(encoding="utf-8", errors="replace") as file:
+        with suppress(OSError), path.open(encoding="utf-8", errors="replace") as file:
             if [file.readline().rstrip("\n"), file.readline().rstrip("\n")] == ["---", line]:
                 return path
     return None
@@ -92,7 +100,13 @@ def kept(path: Path, text: str) -> None:
     new = beside(path)
     try:
         new.write_text(text, encoding="utf-8")
-        path.hardlink_to(new)
+        try:
+            path.hardlink_to(new)  # refuses where there is one, unlike a rename
+        except OSError as error:
+            if error.errno not in UNLINKED:
+                raise
+            with path.open("x", encoding="utf-8") as file:
+                file.write(text)
     except OSError as error:
         raise ConfigurationError([Fault(str(path), 0, "", f"cannot be written ({error.strerror})")]) from None
     finally:

@@ -77,9 +77,10 @@ class Agency:
         """Make Simli's agents what the files say, as far as Simli lets it. Raises ConfigurationError before anything
         is done where a file is at fault."""
         async with self._turns, self.simli() as simli:
-            found, _ = await self._drawn(simli, prune=prune)
-            if found.plan.faults:
-                raise ConfigurationError(found.plan.faults)
+            known, faults = self._known(await self.files())
+            if faults:
+                raise ConfigurationError(faults)
+            found = drawn(known, await simli.agents(), self.gateway, prune=prune)
             return await carried_out(simli, found.steps, self.gateway, done=done)
 
     async def refresh(self, names: Collection[str] | None = None) -> Applied:

@@ -5,7 +5,7 @@ the next plan finds what was done. A creation that may have been done though no 
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
@@ -21,7 +21,7 @@ from gateway.errors import (
     SimliRejected,
 )
 from gateway.orchestration.ownership import by_age, owned
-from gateway.orchestration.plan import Step
+from gateway.orchestration.plan import DUPLICATE, Step
 from gateway.types.orchestration import Applied, Change
 from gateway.types.simli import SimliAgent
 
@@ -63,16 +63,42 @@ async def carried_out(
 ) -> Applied:
     """Take the steps in their order. `done` is told each one, as soon as it is done. Never raises SimliError."""
     changes: list[Change] = []
-    for step in steps:
-        try:
-            change = await _taken(simli, step, gateway)
-        except SimliError as error:
-            logger.warning("agent %s: %s failed (%s)", step.change.agent, step.change.action, error.code)
-            return Applied(tuple(changes), error.message, error.code, len(steps) - len(changes))
+
+    def took(change: Change) -> None:
         logger.info("agent %s: %s, %s at Simli", change.agent, change.action, change.id)
         changes.append(change)
         done(change)
+
+    stopped: SimliError | None = None
+    for step in steps:
+        try:
+            took(await _taken(simli, step, gateway))
+        except SimliError as error:
+            logger.warning("agent %s: %s failed (%s)", step.change.agent, step.change.action, error.code)
+            stopped = error
+            break
+    left = len(steps) - len(changes)
+    await _alone(simli, {change.agent for change in changes if change.action == "create"}, gateway, took)
+    if stopped is not None:
+        return Applied(tuple(changes), stopped.message, stopped.code, left)
     return Applied(tuple(changes))
+
+
+async def _alone(simli: Agents, created: Collection[str], gateway: str, took: Callable[[Change], None]) -> None:
+    """Of what two applies make at the same moment the older stays: whoever makes the second one sees both here.
+
+    Where that fails the next plan does it.
+    """
+    if not created:
+        return
+    with suppress(SimliError):
+        seen: set[str] = set()
+        for agent in sorted(await simli.agents(), key=by_age):
+            name = owned(agent, gateway)
+            if name in created and name in seen:
+                await simli.delete_agent(agent.id)
+                took(Change("delete", name, agent.id, warnings=(DUPLICATE,)))
+            seen.add(name)
 
 
 async def _taken(simli: Agents, step: Step, gateway: str) -> Change:

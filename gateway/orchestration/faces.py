@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple, TypeAlias
 
-from gateway.errors import ConfigurationError, Fault, InvalidValue, NotFound
+from gateway.errors import ConfigurationError, Fault, InvalidValue, NotFound, SimliNotFound, SimliRejected
 from gateway.orchestration.recordings import checked_audio, checked_image
 from gateway.simli import fields
 from gateway.simli.client import Simli
@@ -14,6 +14,9 @@ from gateway.types.simli import Face, VideoUrls
 
 Client: TypeAlias = Callable[[], AbstractAsyncContextManager[Simli]]
 """Opened for each thing that is done."""
+GONE = (
+    "Simli made no video of the text: its current API has no such call. Speak the text elsewhere, and send the audio."
+)
 LONGEST = 5000
 """Characters of a text that is spoken."""
 
@@ -41,7 +44,12 @@ def faces_desk(simli: Client, agents: Callable[[], Mapping[str, Agent]], environ
     async def spoken(wanted: TextVideo) -> VideoUrls:
         script = scripted(wanted, agents(), environ)
         async with simli() as client:
-            return await client.text_to_video(script.face, script.request, script.key, script.user)
+            try:
+                return await client.text_to_video(script.face, script.request, script.key, script.user)
+            except SimliNotFound as error:
+                if error.simli_code:
+                    raise
+                raise SimliRejected(GONE, simli_status=error.simli_status) from None
 
     async def heard(face: str, audio: bytes, format_: AudioFormat) -> VideoUrls:
         checked_audio(audio, format_)

@@ -23,14 +23,8 @@ def origin(settings: Settings, public: str = "") -> str:
     """
     local = settings.simli_is_local
     url = (public or public_url(settings)).rstrip("/")
-    if not url and not local:
-        problem = (
-            "is not set: Simli has to reach this gateway from the internet, at a URL such as https://g.example.org"
-        )
+    if problem := refusal(url, local=local):
         raise ConfigurationError([Fault(VARIABLE, 0, "", problem)])
     if not url and settings.server.port == 0:
         raise ConfigurationError([Fault("PORT", 0, "", f"is 0, so nobody knows where; set it, or {VARIABLE}")])
-    url = url or listening(settings)
-    if problem := refusal(url, local=local):
-        raise ConfigurationError([Fault(VARIABLE, 0, "", problem)])
-    return url
+    return url or listening(settings)

@@ -13,7 +13,7 @@ from gateway.simli.fields import LATER
 from gateway.types.orchestration import Action, Change, Difference, Plan
 from gateway.types.simli import SimliAgent
 
-DUPLICATE = "there is an older one for the same file, so this one is deleted, with --prune or without"
+DUPLICATE = "there is an older one for the same file, and one is enough"
 NO_FILE = "no agent file asks for it; --prune deletes it"
 BROKEN = "its file is at fault, so nobody knows what is wanted"
 NO_FACE = "its file has no face_id any more; --prune deletes it"

@@ -10,7 +10,9 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
+import httpx2
 import openai
 import orjson
 from openai.types.chat import ChatCompletionChunk
@@ -18,7 +20,7 @@ from pydantic import ValidationError
 
 from gateway.errors import FirstWordLate, NothingToSay, NotReachable, NotThisGateway, StreamBroken, StreamBuffered
 from gateway.orchestration import verdicts
-from gateway.settings import Route
+from gateway.settings import Route, loopback
 from gateway.types.reach import PARTED, PREFLIGHT, Preflight
 
 CONNECT = 5.0
@@ -32,8 +34,8 @@ REST = 20.0
 LONG = 1.5
 """Seconds until the first word that are worth a warning: so long a person looks at a face that does not answer."""
 APART = PARTED / 3
-"""Seconds between the first words and the end that have to be left of the distance that the gateway put there. Most of
-it may get lost on a shaky way; a buffer leaves nothing of it."""
+"""Seconds that have to be left of each distance that the gateway put there. Most of it may get lost on a shaky way; a
+buffer leaves nothing of one."""
 TRIES = 2
 """A lost packet lets two chunks arrive as one, as a buffer does: only what does so twice is one."""
 QUESTION = "Hello! Please tell me in one short sentence that you can hear me."
@@ -53,7 +55,8 @@ async def preflight(
     total = first_word + rest
     where = verdicts.host(base_url)
     # Without TLS there is nothing to verify, and loading the system's certificates takes a tenth of a second.
-    http = openai.DefaultAsyncHttpxClient(verify=not base_url.startswith("http://"))
+    here = loopback(urlsplit(base_url).hostname or "")
+    http = openai.DefaultAsyncHttpxClient(verify=not base_url.startswith("http://"), trust_env=not here)
     async with openai.AsyncOpenAI(
         base_url=base_url.rstrip("/").removesuffix(SUFFIX),
         api_key=key or "none",
@@ -91,6 +94,7 @@ class Heard:
     patience: float
     asked: float = field(default_factory=time.perf_counter)
     first: float = 0.0
+    middle: float = 0.0
     last: float = 0.0
     finished: bool = False
     done: bool = False
@@ -98,8 +102,8 @@ class Heard:
 
     @property
     def spread(self) -> float:
-        """Seconds between the first words and what came last."""
-        return self.last - self.first
+        """Seconds that are left of the shorter distance: first words, the chunk behind them, the end."""
+        return min(self.middle - self.first, self.last - self.middle)
 
     def chunk(self, chunk: ChatCompletionChunk) -> None:
         """Take the next one. Raises NothingToSay where it says that the answer is an apology."""
@@ -107,11 +111,12 @@ class Heard:
         if isinstance(extension, dict) and extension.get("incomplete"):
             raise NothingToSay(verdicts.apology(self.where, str(extension.get("code", ""))))
         now = time.perf_counter()
+        if self.first:
+            self.middle = self.middle or now
+            self.last = now
         for choice in chunk.choices:
             if choice.delta.content and not self.first:
-                self.first = now
-            if choice.delta.content or choice.finish_reason:
-                self.last = now
+                self.first = self.last = now
             self.finished = self.finished or bool(choice.finish_reason)
 
     def end(self) -> None:
@@ -139,7 +144,10 @@ class Heard:
 
 
 async def _turn(client: openai.AsyncOpenAI, model: str, heard: Heard, total: float) -> None:
-    """Ask once and hear the answer to its end. Raises NotReachable's kinds."""
+    """Ask once and hear the answer to its end. Raises NotReachable's kinds.
+
+    The client makes its own errors of its transport's until the headers are there, and no longer.
+    """
     where = heard.where
     try:
         async with (
@@ -164,7 +172,7 @@ async def _turn(client: openai.AsyncOpenAI, model: str, heard: Heard, total: flo
         heard.end()
     except openai.APIStatusError as error:
         raise verdicts.refused(error, where) from error
-    except openai.APIConnectionError as error:
+    except (openai.APIConnectionError, httpx2.RequestError) as error:
         raise _broken(error, heard) from error
     except TimeoutError:
         raise _late(heard, total) from None
@@ -213,7 +221,7 @@ def _read(event: str, where: str) -> ChatCompletionChunk:
         raise StreamBroken(f"What {where} streams are no chat completion chunks: {problem[:200]}.") from None
 
 
-def _broken(error: openai.APIConnectionError, heard: Heard) -> NotReachable:
+def _broken(error: openai.APIConnectionError | httpx2.RequestError, heard: Heard) -> NotReachable:
     if heard.first:
         return StreamBroken(f"The connection to {heard.where} breaks in the middle of the answer.")
     if verdicts.timed_out_reading(error):

@@ -15,8 +15,7 @@ PENDING = 600
 
 async def transcript(pad: Launchpad, session: Session) -> Transcript:
     """As it is now. Raises SimliError while Simli is the one to ask, StoreUnavailable."""
-    if not session.transcript:
-        says = "The agent's file said `transcript: false` when it began: nothing was written down."
+    if says := _unwritten(session):
         return Transcript(session.id, "ready", "none", says)
     settled = await pad.store.sessions.settled(session.id)
     if settled is not None:
@@ -41,6 +40,15 @@ def ended(session: Session, now: float) -> float | None:
     if session.ended is not None:
         return min(session.ended, session.expires)
     return session.expires if session.expires <= now else None
+
+
+def _unwritten(session: Session) -> str:
+    """Why there is nothing to look for; empty where there may be something."""
+    if session.note and not session.unsure:
+        return "The session was never started."
+    if not session.transcript:
+        return "The agent's file said `transcript: false` when it began: nothing was written down."
+    return ""
 
 
 async def _asked(pad: Launchpad, session: Session, *, late: bool) -> tuple[Sequence[Spoken] | None, str]:
@@ -70,7 +78,7 @@ async def _merged(
 
 
 async def _own(pad: Launchpad, session: Session, own: Sequence[Spoken], why: str, *, settle: bool) -> Transcript:
-    """The gateway's record of the turns serves. What was sent is in it, not how much of that was spoken."""
+    """The gateway's record of the turns serves. Of the last answer it knows what was sent, not what was spoken."""
     says = f"The gateway's own record of the turns: {why}."
     if not own:
         says = f"Nothing was written down: {why}, and no turn of it came to the gateway."

@@ -11,11 +11,14 @@ import openai
 
 from gateway.errors import KeyNotTaken, NothingToSay, NotReachable, NotThisGateway
 
+DROPPED = "takes the connection and drops it: a tunnel or proxy that leads nowhere"
 _KINDS: dict[type[OSError], str] = {
     socket.gaierror: "is no name that can be found: the tunnel is closed, or its name is not known everywhere yet",
     ssl.SSLCertVerificationError: "has a certificate that is not valid, and Simli would not trust it",
     ssl.SSLError: "speaks no TLS",
     ConnectionRefusedError: "refuses connections: nobody listens there",
+    ConnectionResetError: DROPPED,
+    BrokenPipeError: DROPPED,
 }
 """Kinds of failed connections; the first that fits."""
 
@@ -66,18 +69,20 @@ def apology(where: str, code: str) -> str:
     return f"The gateway at {where} has only its apology to say ({code}): {remedy}. gateway check says more."
 
 
-def unconnected(error: openai.APIConnectionError, where: str, within: float) -> NotReachable:
+def unconnected(error: Exception, where: str, within: float) -> NotReachable:
     """Why no connection came about."""
     causes = list(_causes(error))
     for kind, says in _KINDS.items():
         if any(isinstance(cause, kind) for cause in causes):
             return NotReachable(f"{where} {says}.")
+    if any(type(cause).__name__ == "RemoteProtocolError" for cause in causes):  # hung up without a word
+        return NotReachable(f"{where} {DROPPED}.")
     if isinstance(error, openai.APITimeoutError):
         return NotReachable(f"{where} cannot be reached within {within:g} seconds.")
     return NotReachable(f"{where} cannot be reached ({type(causes[-1]).__name__}).")
 
 
-def timed_out_reading(error: openai.APIConnectionError) -> bool:
+def timed_out_reading(error: Exception) -> bool:
     """Whether there was a connection, and nothing came."""
     connecting = any(type(cause).__name__ == "ConnectTimeout" for cause in _causes(error))
     return isinstance(error, openai.APITimeoutError) and not connecting

@@ -16,7 +16,7 @@ from gateway.sandbox.api import agents, auto, compose, edge, faces, refusals, vi
 from gateway.sandbox.faces import Faces
 from gateway.sandbox.films.studio import Studio
 from gateway.sandbox.options import Options
-from gateway.sandbox.page import control, pages
+from gateway.sandbox.page import control, dashboard, pages
 from gateway.sandbox.room import routes as room
 from gateway.sandbox.signalling import routes as signalling
 from gateway.sandbox.signalling.patience import Patience
@@ -33,6 +33,7 @@ def create_app(options: Options) -> ASGIApp:
     talks = Talks(accounts)
     rest = Rest(accounts, Patience())
     studio = Studio(options.directory)
+    made = Faces()
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -49,10 +50,11 @@ def create_app(options: Options) -> ASGIApp:
             *auto.routes(accounts, talks),
             *compose.routes(accounts),
             *signalling.routes(accounts, rest),
-            *faces.routes(accounts, Faces()),
+            *faces.routes(accounts, made),
             *videos.routes(accounts, studio),
             *room.routes(talks),
-            *control.routes(accounts, talks),
+            *control.routes(accounts, talks, made),
+            *dashboard.routes(accounts),
             *pages.routes(),
         ],
         exception_handlers={refusals.Refused: refusals.refused, HTTPException: refusals.unserved},

@@ -9,6 +9,7 @@ Suffix: TypeAlias = Literal["once", "again"]
 CustomLlm: TypeAlias = Literal["used", "ignored"]
 Greeting: TypeAlias = Literal["none", "asked"]
 Media: TypeAlias = Literal["both", "audio", "none"]
+Fps: TypeAlias = Literal[25, 30]
 Start: TypeAlias = Literal["sent", "withheld"]
 Ice: TypeAlias = Literal["open", "blocked"]
 FaceResult: TypeAlias = Literal["completed", "failed"]
@@ -40,6 +41,8 @@ class Behaviour:
     """Whether a token opens one session only."""
     media: Media = "both"
     """What an avatar sends: `audio` has no picture, `none` neither."""
+    fps: Fps = 30
+    """Pictures a second: 30 of Simli's older faces, 25 of its newer ones."""
     start: Start = "sent"
     """`withheld`: START never comes."""
     ice: Ice = "open"

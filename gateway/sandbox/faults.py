@@ -73,7 +73,7 @@ class Faults:
     def add(self, wanted: Mapping[str, Any]) -> Fault:
         """Set one; ValueError names what is wrong with it."""
         kind = wanted.get("kind", "")
-        if kind and kind not in KINDS:
+        if kind and (not isinstance(kind, str) or kind not in KINDS):
             raise ValueError(f"kind: one of {', '.join(KINDS)}")
         merged = {**KINDS.get(kind, {}), **{name: value for name, value in wanted.items() if value is not None}}
         for name, value in merged.items():

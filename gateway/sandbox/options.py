@@ -14,4 +14,4 @@ class Options:
     port: int = 8765
     """0: a free one."""
     directory: Path | None = None
-    """Where faces and videos are kept; None: a temporary folder."""
+    """Where videos are kept; None: a temporary folder."""

@@ -43,9 +43,6 @@ class Session:
     ended: float | None = None
     reason: str = ""
     """Why it ended: `left`, `IDLE`, `MAX`, `closed`."""
-    llm: str = ""
-    """Which configuration its conversation uses: `llmConfig(User)`, `customLLMConfig`, `llm_endpoint`, Simli's own."""
-    model: str = ""
     said: list[Line] = field(default_factory=list)
 
     @property
@@ -89,10 +86,6 @@ class Sessions:
     def usage(self) -> int:
         """How many run now."""
         return sum(one.ended is None for one in self.by_id.values())
-
-    def in_room(self, room: str) -> Session | None:
-        """The session of a room."""
-        return next((one for one in self.by_id.values() if one.room == room), None)
 
     def history(self, begin: float | None, end: float | None) -> list[dict[str, Any]]:
         """Those that were started between two times, as Simli lists them, newest first."""

@@ -65,8 +65,3 @@ class Tokens:
     def use_up(self, token: str) -> None:
         """It opens nothing any more."""
         self._grants.pop(token, None)
-
-    @property
-    def count(self) -> int:
-        """How many are remembered."""
-        return len(self._grants)

@@ -92,9 +92,15 @@ if redis.call('ZSCORE', KEYS[3], ARGV[1]) then
   local free = math.min(tonumber(told[1]), tonumber(ARGV[2]) + (tonumber(told[2]) or 0))
   redis.call('ZADD', KEYS[3], free, ARGV[1])
 end
-if told[3] ~= '1' or #ARGV < 6 then return 0 end
+if told[3] ~= '1' or #ARGV < 7 then return 0 end
 local bytes, lines = tonumber(told[4] or '0') or 0, redis.call('LLEN', KEYS[2])
-for i = 6, #ARGV do
+local known, last = pcall(cjson.decode, lines > 0 and redis.call('LINDEX', KEYS[2], -1) or '')
+if known and last.role == 'assistant' and ARGV[6] ~= '' and #ARGV[6] < #last.text
+    and string.sub(last.text, 1, #ARGV[6]) == ARGV[6] then
+  last.text = ARGV[6]
+  redis.call('LSET', KEYS[2], -1, cjson.encode(last))
+end
+for i = 7, #ARGV do
   if lines >= tonumber(ARGV[3]) or bytes + #ARGV[i] > tonumber(ARGV[4]) then break end
   redis.call('RPUSH', KEYS[2], ARGV[i])
   bytes, lines = bytes + #ARGV[i], lines + 1
@@ -103,9 +109,10 @@ redis.call('HSET', KEYS[1], 'bytes', bytes)
 redis.call('EXPIRE', KEYS[2], redis.call('TTL', KEYS[1]))
 return 1
 """)
-"""A turn of a session: its place is held on, and its words are kept where they are to be. KEYS: record, words, open.
+"""A turn of a session: its place is held on, and its words are kept where they are to be. The answer before is cut to
+what the caller has of it: an answer that is interrupted was sent faster than it was spoken. KEYS: record, words, open.
 ARGV: id, now and the margin, most lines, most bytes, when the turn began (a session that began later is not
-meant), lines."""
+meant), the answer before, lines."""
 
 CLAIM = Script("""
 local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])
@@ -178,7 +185,8 @@ class Sessions:
     def turned(self, turn: Turn) -> None:
         """A turn has ended: keep its words, if it is a session's. Never waits, never raises."""
         if turn.session or turn.said is not None:
-            self._errands.add(partial(self._turned, turn.session, turn.agent, list(_lines(turn)), turn.started))
+            lines, recalled = list(_lines(turn)), turn.recalled.strip()[:LONGEST_LINE]
+            self._errands.add(partial(self._turned, turn.session, turn.agent, lines, recalled, turn.started))
 
     async def words(self, id_: str) -> list[Spoken]:
         """What was said as far as the gateway knows it, in order."""
@@ -209,7 +217,7 @@ class Sessions:
         """Look for its transcript no more."""
         await self._connection.take(("ZREM", self._due, id_), writing=True)
 
-    async def _turned(self, id_: str, agent: str, lines: Sequence[Spoken], at: float) -> None:
+    async def _turned(self, id_: str, agent: str, lines: Sequence[Spoken], recalled: str, at: float) -> None:
         # Clocks of two machines differ, and a key names its session; without one, a turn is of no later session.
         since = at + MARGIN if id_ else at
         id_ = id_ or await self._only(agent)
@@ -217,7 +225,7 @@ class Sessions:
             return
         keys = [self._record(id_), self._words(id_), self._open]
         told = [records.said(line) for line in lines]
-        await self._connection.run(SAY, keys, (id_, at + MARGIN, MOST_LINES, MOST_BYTES, since, *told))
+        await self._connection.run(SAY, keys, (id_, at + MARGIN, MOST_LINES, MOST_BYTES, since, recalled, *told))
 
     async def _only(self, agent: str) -> str:
         """The agent's session, where one alone is open; else nobody knows which is meant."""

@@ -17,7 +17,7 @@ GIVEN = (
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _URL = re.compile(r"https?://[^\s\"'<>|,;()\[\]{}]+", re.IGNORECASE)
 _SAID = re.compile(
-    r"(\burl=|\byour url is:?|forwarding\b.*|tunnell?ed\b.*|public url:?|public address:?|available (at|on)\b.*)\s*$",
+    r"(\burl=|\byour url is:?|public (url|address):?|(forwarding|tunneled|tunnelled|available (at|on))\b.*)\s*$",
     re.IGNORECASE,
 )
 _BORE = re.compile(r"\blistening at ([a-z0-9.-]+\.[a-z]+:[0-9]{1,5})\s*$", re.IGNORECASE)

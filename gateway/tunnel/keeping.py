@@ -1,4 +1,4 @@
-"""The tunnel while the gateway runs: started and restarted, looked through from outside, a changed URL told."""
+"""The tunnel while the gateway runs: started and restarted, looked through, a changed URL told."""
 
 import asyncio
 import logging
@@ -8,52 +8,24 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from gateway import public
 from gateway.errors import ConfigurationError, Fault, GatewayError
 from gateway.processes import Child, Process, supervised
 from gateway.tunnel.address import address
+from gateway.tunnel.looking import MISSING, USUAL, Looking, Pace
 
 logger = logging.getLogger("gateway.tunnel")
-
-MISSING = "public URL"
-"""What readiness calls it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How long everything takes. Seconds."""
-
-    start: float = 30.0
-    """Until the tunnel gives its URL."""
-    first: float = 5.0
-    """From a new URL to the first look through it: a name that is asked for too early stays unknown for minutes."""
-    quiet: float = 0.3
-    """From a new URL until it is told: some tunnels give two at once."""
-    beat: float = 15.0
-    """Between two looks."""
-    patience: float = 5.0
-    """For one."""
-    failures: int = 2
-    """Looks in a row that fail until the public URL is missing."""
-    hopeless: int = 8
-    """Looks in a row that fail until the tunnel is started again: it may live and lead nowhere, as after a sleep."""
-    backoff: float = 1.0
-    """Before somebody who could not be told is told again, and before a tunnel that died is started again; doubled."""
-    longest: float = 60.0
 
 
 class Tunnel:
     """A tunnel to this gateway. `kept` runs it; what it is at the moment is known at any time."""
 
     def __init__(
-        self, command: str, var: Path, environ: Mapping[str, str], *, known: str = "", pace: Pace = Pace()
+        self, command: str, var: Path, environ: Mapping[str, str], *, known: str = "", pace: Pace = USUAL
     ) -> None:
         """`known` is the URL of a tunnel that gives none: it is the public one as soon as a gateway answers there."""
-        self.url = ""
-        """The last one that it gave."""
         self._command = command
         self._var = var
         self._environ = dict(environ)
@@ -62,15 +34,20 @@ class Tunnel:
         self._process: Process | None = None
         self._origin = ""
         self._news = asyncio.Event()
-        self._failed = 0
         self._given = False
         """Whether this life of it has given a URL."""
         self._asking = 0.0
+        self._looking = Looking(pace=pace, hopeless=self._again)
+
+    @property
+    def url(self) -> str:
+        """The last one that it gave."""
+        return self._looking.url
 
     def missing(self) -> Sequence[str]:
         """`["public URL"]` while callers cannot come through it, as far as is known; nothing before there was a URL."""
         down = self._process is not None and not self._process.ready
-        return [MISSING] if down or self._failed >= self._pace.failures else []
+        return [MISSING] if down else self._looking.missing()
 
     async def kept(self, origin: str, said: Callable[[str], None], followed: Callable[[str], Awaitable[None]]) -> None:
         """Have it lead to `origin`; never returns. `said` and `followed` are called with each new URL, `followed` again
@@ -95,12 +72,15 @@ class Tunnel:
         with public.kept(self._var) as write:
 
             def noted(url: str) -> None:
-                write(url)
+                try:
+                    write(url)
+                except OSError as error:
+                    logger.warning("commands beside this gateway will not know %s: %s", url, error.strerror)
                 said(url)
 
             async with supervised(child) as self._process, asyncio.TaskGroup() as group:
                 group.create_task(self._telling(noted, followed))
-                group.create_task(self._looking())
+                group.create_task(self._looking.run())
 
     def _begun(self) -> Callable[[str], None]:
         self._given = False
@@ -125,8 +105,7 @@ class Tunnel:
             return  # pinggy gives both, and the other one is the better
         self._given = True
         if url != self.url:
-            self.url = url
-            self._failed = 0
+            self._looking.at(url)
             self._news.set()
 
     async def _telling(self, said: Callable[[str], None], followed: Callable[[str], Awaitable[None]]) -> None:
@@ -152,27 +131,10 @@ class Tunnel:
             logger.exception("what is to follow %s does not", url)
         return True
 
-    async def _looking(self) -> None:
-        """A call of one's own through the public URL, again and again."""
-        seen = ""
-        while True:
-            await asyncio.sleep(self._pace.beat if seen == self.url else self._pace.first)
-            seen = self.url
-            problem = await public.problem(seen, self._pace.patience)
-            if seen == self.url:
-                self._looked(problem)
-
-    def _looked(self, problem: str) -> None:
-        if not problem:
-            if self._failed >= self._pace.failures:
-                logger.info("%s can be reached again", self.url)
-            self._failed = 0
-            return
-        self._failed += 1
-        if self._failed == self._pace.failures:
-            logger.warning("the public URL: %s/livez %s", self.url, problem)
-        if self._failed % self._pace.hopeless == 0 and self._process is not None and self._process.ready:
-            logger.warning("the tunnel is started again: nothing has come through it for %d looks", self._failed)
+    def _again(self) -> None:
+        """End its program, which is started again then."""
+        if self._process is not None and self._process.ready:
+            logger.warning("the tunnel is started again: nothing comes through it")
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.group, signal.SIGTERM)
 

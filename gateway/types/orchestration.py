@@ -168,8 +168,8 @@ class AgentsDesk(NamedTuple):
     plan: Callable[[bool], Awaitable[Plan]]
     """With what `--prune` would delete, or without."""
     apply: Callable[[bool], Awaitable[Applied]]
-    adopt: Callable[[str], Awaitable[Adopted]]
-    """By Simli's id."""
+    adopt: Callable[[str, str], Awaitable[Adopted]]
+    """By Simli's id, and the name of the file that is to be written; empty: one is made."""
     delete: Callable[[str], Awaitable[Change]]
     """The agent of ours of this name, at Simli; the file stays."""
 

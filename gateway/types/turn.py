@@ -31,6 +31,8 @@ class Turn:
     """The session that its key was made for."""
     heard: str = ""
     """What was asked, where the words are kept; in no log."""
+    recalled: str = ""
+    """The answer before, as the caller has it: what was spoken of one that was interrupted. With `heard`, or empty."""
     said: list[str] | None = None
     """What was sent of the answer, in pieces, in no log either; None: the words are not kept."""
     attempts: list[Attempted] = field(default_factory=list)

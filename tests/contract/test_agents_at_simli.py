@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from gateway.chat.agent import parse, persona
 from gateway.chat.prompt import MARKER, SIMLI_DEFAULT
@@ -14,13 +15,23 @@ from gateway.settings import Simli
 from tests.agencies import FACE, ID, ONCE, Dashboard, Files, read
 from tests.sandboxed import Sandbox, sandboxed
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 TODAY = date(2026, 11, 24)
 
 
-@pytest.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    async with sandboxed() as running:
-        yield running
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> AsyncIterator[Sandbox]:
+    async with sandboxed() as sandbox:
+        yield sandbox
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def sandbox(running: Sandbox) -> Sandbox:
+    """Without agents and without faults."""
+    await running.mend()
+    await Dashboard(running.url, running.key).clear()
+    return running
 
 
 @pytest.fixture

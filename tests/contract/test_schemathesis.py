@@ -1,4 +1,4 @@
-"""`/openapi.json` by a program that takes it at its word: schemathesis, against the gateway and a Simli to run against."""
+"""`/openapi.json` by a program that takes it at its word: schemathesis, against a gateway and a sandbox behind it."""
 
 import os
 import re
@@ -50,7 +50,8 @@ def test_every_operation_is_what_is_described(gateway: str, tmp_path: Path) -> N
     listed = len(httpx.get(f"{gateway}/openapi.json").json()["paths"])
     done = subprocess.run(
         [
-            Path(sys.executable).with_name("st"), "--config-file", CONFIG, "run", f"{gateway}/openapi.json", "--no-color",
+            Path(sys.executable).with_name("st"), "--config-file", CONFIG, "run",
+            f"{gateway}/openapi.json", "--no-color",
             "--max-examples", "4", "--seed", "1", "--generation-database", "none", "--checks", "all", "--no-shrink",
         ],
         cwd=tmp_path,

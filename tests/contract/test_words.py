@@ -107,16 +107,22 @@ async def test_a_turn_is_written_down_and_the_log_knows_nothing_of_it(
 
 
 async def test_what_was_sent_before_a_hangup_is_what_was_said(place: Place, upstream: Upstream) -> None:
-    """An answer that is interrupted is kept as far as it went; the next question follows it."""
+    """An answer that is interrupted is kept as far as it went, and once the caller says so, as far as it was spoken."""
     upstream.script = Script(["One ", "two ", Hang()])
     session, key = await place.session()
-    body = {"messages": [{"role": "user", "content": "Count."}], "stream": True}
+    body: dict[str, Any] = {"messages": [{"role": "user", "content": "Count."}], "stream": True}
     async with calling(f"{place.url}/k/{key}/v1/chat/completions", body) as call:
         async for event in call.events():
             if "two" in event.data:
                 break
         call.hang_up()
     assert await place.said(session, 2) == [("user", "Count."), ("assistant", "One two")]
+    upstream.script = Script(["Fine."])
+    history = [*body["messages"], {"role": "assistant", "content": "One"}, {"role": "user", "content": "Stop."}]
+    assert (await ask(f"{place.url}/k/{key}/v1", "", messages=history)).status_code == 200
+    assert await place.said(session, 4) == [
+        ("user", "Count."), ("assistant", "One"), ("user", "Stop."), ("assistant", "Fine."),
+    ]  # fmt: skip
 
 
 async def test_a_failed_turn_keeps_its_question_and_the_apology(place: Place, upstream: Upstream) -> None:

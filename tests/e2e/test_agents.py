@@ -37,14 +37,16 @@ def test_show_says_what_the_file_says_without_the_capability(place: Path) -> Non
     code, out, error = agents(place, "show", "nora")
     assert code == 0, error
     assert "Keeps the lighthouse" in out and "requests 60, streams 5" in out and str(place / "prompts") in out
-    assert "/k/…/agents/nora/chat/completions" in out and not re.search(r"/k/[A-Za-z0-9_-]{32}", out)
+    assert "/k/…/agents/nora/v1/chat/completions" in out and not re.search(r"/k/[0-9a-f]{16}", out)
 
 
 def test_the_url_is_computed_anew_and_changes_with_a_rotation(place: Path) -> None:
     """The same each time, alone on standard output; after `rotate` it is the one that `rotate` printed."""
     first = agents(place, "show", "nora", "--url")
     assert first[0] == 0, first
-    assert re.fullmatch(r"http://127\.0\.0\.1:8000/k/[A-Za-z0-9_-]{32}/agents/nora/chat/completions\n", first[1])
+    assert re.fullmatch(
+        r"http://127\.0\.0\.1:8000/k/[0-9a-f]{16}\.[A-Za-z0-9_-]{32}/agents/nora/v1/chat/completions\n", first[1]
+    )
     assert agents(place, "show", "nora", "--url")[1] == first[1]
     rotated = agents(place, "rotate", "nora", GATEWAY_PUBLIC_URL="https://gateway.example.org/")
     assert rotated[0] == 0, rotated

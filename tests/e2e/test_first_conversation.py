@@ -77,8 +77,8 @@ async def test_the_readme_leads_to_a_conversation(place: tuple[Shell, Sandbox, P
     shell, simli, opened = place
     steps = commands("First real conversation")
     assert [step[:2] for step in steps] == [["check"], ["agents", "plan"], ["agents", "apply"], ["sessions", "start"]]
-    codes = {" ".join(step): shell.run(*step)[0] for step in steps}
-    assert list(codes.values()) == [0, 2, 0, 0], shell.said
+    for step, expected in zip(steps, (0, 2, 0, 0), strict=True):
+        assert shell.run(*step)[0] == expected, shell.said[" ".join(step)]
     assert "+ create nora" in shell.said["agents plan"] and "created nora" in shell.said["agents apply"]
     assert "0 faults" in shell.said["check"] and "simli" in shell.said["check"].lower()
     assert shell.run("agents", "plan")[0] == 0

@@ -82,7 +82,7 @@ async def test_it_works_beside_a_running_gateway(tmp_path: Path) -> None:
         (["create", "--requests", "-1"], 2, "--requests"),
         (["create", "--streams", "1.5"], 2, "must be a number from 0 to 9999999, not '1.5'"),
         (["create", "--scope", "root"], 2, "invalid choice: 'root'"),
-        (["create", "--name", "x" * 101], 1, "one line of 100 characters at most"),
+        (["create", "--name", "x" * 101], 65, "one line of 100 characters at most"),
         (["revoke", "nosuchkey000"], 1, "there is no key 'nosuchkey000'"),
         (["revoke", "*"], 1, "there is no key '*'"),
         ([], 2, "VERB"),

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import json
+import re
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -17,8 +19,10 @@ from gateway.orchestration.sessions import sessions_desk
 from gateway.settings import Settings, load
 from gateway.simli import client, fields
 from gateway.types.orchestration import Launched, SessionsDesk
+from tests.e2e.conftest import gateway
 from tests.sandboxed import Sandbox, sandboxed
 from tests.serving import ROOT, Gateway, Shared, gateway_process
+from tests.stores import free_port
 
 QUESTION = "When does the last boat go back in summer?"
 FACT = "quarter past five"
@@ -121,3 +125,58 @@ async def until_said(pad: Launchpad, launched: Launched) -> None:
             return
         await asyncio.sleep(0.02)
     raise AssertionError("the words are not kept")
+
+
+async def command(site: Site, sandbox: Sandbox, *arguments: str, **more: str) -> tuple[int, str, str]:
+    """`gateway sessions …`, while this loop goes on; its exit code, standard output and standard error."""
+    environ = {**site.environ, "SIMLI_URL": sandbox.url, **more}
+    line = ["sessions", *arguments, "--config", str(site.config)]
+    done = await asyncio.to_thread(gateway, *line, environ=environ)
+    if done.returncode == 0 and "--json" not in arguments:
+        assert all(len(line) <= 80 for line in (done.stdout + done.stderr).splitlines())
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stdout, done.stderr
+
+
+async def test_an_operator_starts_reads_and_ends_a_session(site: Site, sandbox: Sandbox, tmp_path: Path) -> None:
+    """The room alone is on standard output, and opened in a browser; what was said is read; an end says what bills."""
+    opened = tmp_path / "opened"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
+    browser.chmod(0o755)
+    code, out, err = await command(site, sandbox, "start", "nora", "--open", BROWSER=f"{browser} %s")
+    room = out.strip()
+    assert code == 0 and room.startswith(f"{sandbox.url}/room/") and "\n" not in room, err
+    assert opened.read_text().strip() == room
+    [id_] = set(re.findall(r"ses_[a-z0-9]{12}", err))
+    assert FACT in (await sandbox.say(room, QUESTION))["said"]
+    code, out, err = await command(site, sandbox, "transcript", id_)
+    assert code == 75 and "The session is open" in err
+    assert re.search(rf"^\d\d:\d\d:\d\d  person  {re.escape(QUESTION)}$", out, re.MULTILINE), out
+    code, out, err = await command(site, sandbox, "end", id_, "--json")
+    told = json.loads(out)
+    assert code == 0 and told["session"]["id"] == id_ and told["session"]["state"] == "ended", err
+    assert told["billed_until"] == pytest.approx(told["session"]["started"] + 1800, abs=1) and "120 s" in told["says"]
+    waiting = asyncio.create_task(command(site, sandbox, "transcript", id_, "--wait", "--json"))
+    await asyncio.sleep(0.5)
+    await sandbox.leave(room)
+    code, out, err = await waiting
+    assert code == 0 and json.loads(out)["state"] == "ready" and QUESTION in out, err
+    code, out, err = await command(site, sandbox, "list")
+    assert code == 0 and re.search(rf"^{id_}  nora +e2e +ended ", out, re.MULTILINE), out
+
+
+async def test_what_goes_wrong_is_one_message_and_an_exit_code(site: Site, sandbox: Sandbox) -> None:
+    """An account that cannot pay, a URL that Simli would not reach, a wrong key, ids that are none: no key is said."""
+    await sandbox.fault("auto.start", status=402, body={"detail": "BILLING_ERROR"})
+    code, out, err = await command(site, sandbox, "start", "nora")
+    assert (code, out) == (77, "") and "BILLING_ERROR" in err and err.count("gateway:") == 1
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    code, out, err = await command(site, sandbox, "start", "nora", GATEWAY_PUBLIC_URL=nowhere)
+    assert (code, out) == (69, "") and f"{nowhere} refuses connections" in err and "gw_" not in err
+    code, out, err = await command(
+        site, sandbox, "start", "nora", "--by-agent", SIMLI_API_KEY="planted0planted0planted0"
+    )
+    assert (code, out) == (77, "") and "SIMLI_API_KEY" in err and "planted" not in err
+    code, out, err = await command(site, sandbox, "end", "ses_zzzzzzzzzzzz")
+    assert (code, out) == (1, "") and "gateway sessions list" in err

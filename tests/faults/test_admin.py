@@ -27,7 +27,14 @@ from tests.upstream import Script, Upstream
 KNOWLEDGE = "/admin/knowledge"
 PUFFINS = {"question": "When do puffins nest?", "top_k": 1}
 CHAT = {"messages": [{"role": "user", "content": "When do puffins nest?"}], "stream": False}
-GOOD = {"agent": "nora", "collection": "lighthouse", "job": "job_0123456789abcdef", "key": "000000000000"}
+GOOD = {
+    "agent": "nora",
+    "collection": "lighthouse",
+    "face": "tmp9i8bbq7c",
+    "job": "job_0123456789abcdef",
+    "key": "000000000000",
+    "session": "ses_000000000000",
+}
 
 
 @pytest.fixture
@@ -69,7 +76,7 @@ async def test_n05_a_chat_key_opens_no_operation(tmp_path: Path) -> None:
         for method, path in [*((one.method, one.path.format(**GOOD)) for one in OPERATIONS), ("GET", "/openapi.json")]:
             answer = await gateway.http.request(method, path, headers={"authorization": "Bearer chat-key"})
             assert (answer.status_code, answer.json()["error"]["code"]) == (403, "insufficient_scope"), path
-        assert gateway.cabinet.generations == {} and gateway.jobs.all() == []
+        assert gateway.cabinet.generations == {} and gateway.jobs.all() == [] and gateway.desk.asked == []
 
 
 async def test_n37_nothing_changes_without_a_key(tmp_path: Path) -> None:
@@ -85,6 +92,7 @@ async def test_n37_nothing_changes_without_a_key(tmp_path: Path) -> None:
                 answer = await gateway.http.request(one.method, one.path.format(**GOOD), headers=headers)
                 assert answer.status_code == 401, (one, headers, answer.text)
         assert (gateway.cabinet.keys, gateway.cabinet.generations, gateway.jobs.all()) == ({}, {}, [])
+        assert gateway.desk.asked == []
 
 
 async def test_n37_get_and_head_change_nothing(running: Administered) -> None:
@@ -98,6 +106,8 @@ async def test_n37_get_and_head_change_nothing(running: Administered) -> None:
             assert status in ((200, 404) if "GET" in others else (404, 405, 400)), (method, path)
     assert everything(running.root) == before
     assert (running.cabinet.keys, running.cabinet.generations, running.jobs.all()) == ({}, {}, [])
+    assert (running.desk.sessions, running.desk.faces) == ({}, {})
+    assert {what for what, _ in running.desk.asked} == {"listed", "shown", "faces", "face"}
 
 
 NAMES = [

@@ -42,7 +42,7 @@ NORA = Agent("nora", "You are Nora.", apology=SORRY)
 ASK: Sequence[Any] = [{"role": "user", "content": "Tell me about the lighthouse, please."}]
 BROKEN: Sequence[Sequence[Step]] = (
     (Cut(),),
-    (Pause(0.05), Reset()),
+    (Pause(0.3), Reset()),
     (Hang(),),
     (End(),),
     (b"data: {oops\n\n",),

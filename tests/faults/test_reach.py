@@ -19,11 +19,12 @@ from gateway.errors import (
     StreamBuffered,
 )
 from gateway.http.capability import Capabilities
-from gateway.orchestration.preflight import preflight
-from gateway.settings import Auth, Settings
+from gateway.orchestration.preflight import patience, preflight
+from gateway.settings import Auth, Route, Settings, Target
 from gateway.types import Agent
-from tests.between import between, buffering, cutting, moved, page, plain
+from tests.between import Way, between, buffering, cutting, holding, moved, page, plain
 from tests.contract.conftest import settings as scripted_settings
+from tests.faults.proxy import Cut, Fault, Reset, proxied
 from tests.faults.routed import nobody
 from tests.serving import serve, sharing
 from tests.upstream import Answer, Pause, Script, Upstream, error
@@ -63,14 +64,15 @@ async def test_a_turn_that_simli_would_hear(gateway: str, upstream: Upstream) ->
     upstream.script = Script(["Yes."])
     async with between(gateway, plain) as public:
         found = await preflight(public + path(), "", "nora")
-    assert found.first_word < 1.0 and 0.2 < found.spread < 1.0 and found.warnings == ()
+    assert 0 < found.first_word < 1.5 and found.spread > 0.15 and found.warnings == ()
     assert found.target == "up/scripted"
 
 
-async def test_a_proxy_that_buffers_is_told_from_a_fast_model(gateway: str, upstream: Upstream) -> None:
+@pytest.mark.parametrize("way", [buffering, holding])
+async def test_a_proxy_that_buffers_is_told_from_a_fast_model(gateway: str, upstream: Upstream, way: Way) -> None:
     """A whole answer in one piece is named as such, with what to switch off; a slow model behind it changes nothing."""
     upstream.script = Script(["I ", Pause(0.1), "hear ", Pause(0.1), "you."])
-    async with between(gateway, buffering) as public:
+    async with between(gateway, way) as public:
         found = await refused(preflight(public + path(), "", "nora"))
     assert isinstance(found, StreamBuffered) and "proxy_buffering off" in found.message
 
@@ -82,6 +84,15 @@ async def test_an_end_that_is_cut_off(gateway: str) -> None:
     assert isinstance(found, StreamBroken) and "[DONE]" in found.message
 
 
+@pytest.mark.parametrize("fault", [Cut(after=1100), Reset(after=1100)], ids=["cut", "reset"])
+async def test_a_connection_that_breaks(gateway: str, upstream: Upstream, fault: Fault) -> None:
+    """In the middle of the answer it is told from one that never came about."""
+    upstream.script = Script([word for number in range(200) for word in (f"word {number} ", Pause(0))])
+    async with proxied("127.0.0.1", int(gateway.rpartition(":")[2]), fault) as proxy:
+        found = await refused(preflight(proxy.url + path(), "", "nora"))
+    assert isinstance(found, StreamBroken) and "breaks in the middle" in found.message
+
+
 async def test_nobody_listens(gateway: str) -> None:
     """A closed port, a name that does not exist, and a server that speaks no TLS are three different sentences."""
     del gateway
@@ -89,6 +100,18 @@ async def test_nobody_listens(gateway: str) -> None:
     assert type(found) is NotReachable and "nobody listens" in found.message
     found = await refused(preflight("http://nowhere.invalid/v1", "", "nora"))
     assert type(found) is NotReachable and "no name that can be found" in found.message
+
+
+async def test_a_connection_that_is_dropped() -> None:
+    """A tunnel whose other end is gone takes connections and drops them."""
+
+    async def met(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with await asyncio.start_server(met, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        found = await refused(preflight(url, "", "nora"))
+    assert type(found) is NotReachable and "drops it" in found.message
 
 
 async def test_no_tls_where_it_should_be(gateway: str) -> None:
@@ -108,9 +131,9 @@ async def test_no_tls_where_it_should_be(gateway: str) -> None:
     ],
     ids=["warning", "ngrok", "bad gateway", "not found", "moved"],
 )
-async def test_something_else_answers_there(gateway: str, way: object, says: str) -> None:
+async def test_something_else_answers_there(gateway: str, way: Way, says: str) -> None:
     """A tunnel's page to visitors, a tunnel without a gateway, another server, a redirect: each is told apart."""
-    async with between(gateway, way) as public:  # type: ignore[arg-type]
+    async with between(gateway, way) as public:
         found = await refused(preflight(public + path(), "", "nora"))
     assert isinstance(found, NotThisGateway) and says in found.message
 
@@ -148,6 +171,13 @@ async def test_a_first_word_that_comes_too_late(gateway: str, upstream: Upstream
     async with silent() as url:
         found = await refused(preflight(url, "", "nora", first_word=0.2))
     assert isinstance(found, FirstWordLate)
+
+
+def test_a_route_that_takes_longer_is_waited_for() -> None:
+    """A model on a small machine has twenty seconds until its first word: so has the look, and two for the way."""
+    assert patience(None) == patience(Route((Target(),))) == 8.0
+    assert patience(Route((Target(first_token=20.0),))) == 42.0
+    assert patience(Route((Target(first_token=20.0),), first_token=25.0)) == 27.0
 
 
 @contextlib.asynccontextmanager

@@ -13,22 +13,19 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from gateway import administration, desk, public
-from gateway import store as stores
+from gateway import administration, public
 from gateway.app import create_app
 from gateway.cli import tunnelling
-from gateway.orchestration.agency import Agency
+from gateway.errors import SimliError
 from gateway.orchestration.preflight import preflight
-from gateway.settings import Route, Settings, Simli, Target
+from gateway.settings import Settings
 from gateway.tunnel import Pace, Tunnel
+from tests.registering import NAMES, agency, registering
 from tests.sandboxed import Sandbox, sandboxed
-from tests.serving import serve, sharing
+from tests.serving import serve
 from tests.tunnelled import Scripted
 
-SECRET = "planted-" + "s" * 40
-FILE = "---\nlanguage: en\nface_id: tmp9i8bbq7c\n---\nYou are {name}.\n"
-NAMES = ("nora", "otto", "pia")
-QUICK = Pace(start=5, first=0.05, quiet=0.01, beat=0.05, patience=1, failures=2, hopeless=1000, backoff=0.05)
+QUICK = Pace(start=15, first=0.05, quiet=0.01, beat=0.05, patience=1, failures=2, hopeless=1000, backoff=0.05)
 
 
 @pytest.fixture
@@ -41,30 +38,12 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 @pytest.fixture
 def settings(sandbox: Sandbox, tmp_path: Path) -> Settings:
     """Three agents, a sandbox, no knowledge."""
-    (tmp_path / "prompts").mkdir()
-    (tmp_path / "knowledge").mkdir()
-    for name in NAMES:
-        (tmp_path / "prompts" / f"{name}.md").write_text(FILE.format(name=name))
-    given = Settings(
-        routes={"extractive": Route((Target(embedded="extractive"),))},
-        default_route="extractive",
-        prompts=tmp_path / "prompts",
-        var=tmp_path / "var",
-        secret=SECRET,
-        public_url="http://127.0.0.1:9",
-        simli_url=sandbox.url,
-        simli_key=sandbox.key,
-        simli=Simli(timeout=0.5, patience=0.0),
-    )
-    return sharing(replace(given, knowledge=replace(given.knowledge, directory=tmp_path / "knowledge")))
+    return registering(sandbox, tmp_path)
 
 
-@contextlib.asynccontextmanager
-async def agency(settings: Settings) -> AsyncIterator[Agency]:
-    """What plans and applies."""
-    async with stores.opened(settings) as store:
-        assert await store.reached(5)
-        yield desk.agency(settings, store, partial(asyncio.to_thread, administration.read, settings))
+def impatient(settings: Settings) -> Settings:
+    """As long as a busy machine needs for an answer, and no longer."""
+    return replace(settings, simli=replace(settings.simli, timeout=1.5))
 
 
 FAULTS: dict[str, dict[str, Any]] = {
@@ -91,7 +70,7 @@ async def test_s20_simli_fails_in_the_middle_of_a_registration(
     settings: Settings, sandbox: Sandbox, fault: str
 ) -> None:
     """A sentence says why and how far it came, with no secret in it; the next apply makes the rest, nothing twice."""
-    async with agency(settings) as agents:
+    async with agency(impatient(settings) if fault == "hangs" else settings) as agents:
         await sandbox.fault("agents.create", count=1, **FAULTS[fault])
         first = await agents.apply()
         assert first.error and first.code.startswith("simli_") and first.left == 3 - len(first.changes)
@@ -108,7 +87,7 @@ async def test_s20_simli_makes_an_agent_and_its_answer_is_lost(
     settings: Settings, sandbox: Sandbox, fault: str
 ) -> None:
     """Nobody is told that it was made, so it is looked for before anything else: no file ever has two agents."""
-    async with agency(settings) as agents:
+    async with agency(impatient(settings) if fault == "hangs" else settings) as agents:
         await sandbox.fault("agents.create", count=1, **LOST[fault])
         await agents.apply()
         assert (await agents.apply()).error == ""
@@ -118,7 +97,7 @@ async def test_s20_simli_makes_an_agent_and_its_answer_is_lost(
 async def test_s20_simli_fails_where_agents_are_listed(settings: Settings, sandbox: Sandbox) -> None:
     """Nothing is planned, and so nothing done, while nobody knows what is there."""
     async with agency(settings) as agents:
-        for fault in ("failing", "garbage", "hang", "limited"):
+        for fault in ("failing", "garbage", "limited"):
             await sandbox.fault("agents.list", count=1, kind=fault)
             with pytest.raises(Exception) as caught:  # noqa: PT011 each has its own kind
                 await agents.apply()
@@ -141,7 +120,7 @@ async def test_s20_agents_that_no_file_asks_for_are_listed_and_can_be_removed(
         assert sorted(agent["name"] for agent in await sandbox.agents()) == ["nora", "otto"]
 
 
-async def until(true: Callable[[], Any], seconds: float = 8.0) -> None:
+async def until(true: Callable[[], Any], seconds: float = 20.0) -> None:
     async with asyncio.timeout(seconds):
         while not (  # noqa: ASYNC110 nobody has an event for it
             await found if asyncio.iscoroutine(found := true()) else found
@@ -209,6 +188,26 @@ async def test_s21_a_tunnel_gives_another_url(settings: Settings, sandbox: Sandb
         assert {urlsplit(url).path for url in after.values()} == {urlsplit(url).path for url in before.values()}
         assert (await preflight(after["nora"], "", "nora")).target == "extractive"
     scripted.close()
+
+
+async def test_s21_simli_refuses_the_key_when_the_url_changes(
+    settings: Settings, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What asking again does not mend is said once, with what to do then; an unavailable Simli is asked again."""
+    async with agency(settings) as agents:
+        assert (await agents.apply()).error == ""
+    moved = replace(settings, public_url="http://127.0.0.1:10")
+    for operation in ("agents.list", "agents.update"):
+        await sandbox.fault(operation, count=1, status=401, body={"error": "Invalid API key"})
+        caplog.clear()
+        await tunnelling.followed(moved, moved.public_url)
+        assert "gateway agents apply" in caplog.text and sandbox.key not in caplog.text
+        await sandbox.mend()
+    await sandbox.fault("agents.update", count=1, status=429, body={})
+    with pytest.raises(SimliError):
+        await tunnelling.followed(moved, moved.public_url)
+    await tunnelling.followed(moved, moved.public_url)
+    assert {urlsplit(url).port for url in (await endpoints(moved, sandbox)).values()} == {10}
 
 
 async def test_s21_nothing_comes_through_the_public_url_any_more(settings: Settings, tmp_path: Path) -> None:

@@ -104,13 +104,18 @@ async def conversation(client: Client) -> dict[str, Any]:
 
 
 async def ended(client: Client) -> dict[str, Any]:
-    """A session that may last a second: how long until the client says that it is over."""
-    await client.start()
+    """A session that may last a second: connect_ms again, and how long until the client says that it is over."""
+    eye = Eye()
     started = monotonic()
-    watching = [asyncio.create_task(_each(each, lambda _: None)) for each in (client.video(), client.audio())]
+    await client.start()
+    watching = [
+        asyncio.create_task(_each(client.video(), eye.see)),
+        asyncio.create_task(_each(client.audio(), lambda _: None)),
+    ]
     try:
+        await until("the first frame", 10, lambda: eye.first)
         await until("the end of a session of one second", 8, lambda: "STOP" in client.words)
-        return {"stop_ms": (monotonic() - started) * 1000, "words": client.words}
+        return {"connect_ms": (eye.first - started) * 1000, "stop_ms": (monotonic() - eye.first) * 1000}
     finally:
         for task in watching:
             task.cancel()

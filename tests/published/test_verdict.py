@@ -24,7 +24,7 @@ GOOD = {
     "heard_ms": 120.0,
     "skip_ms": 150.0,
 }
-ENDED = {"stop_ms": 1010.0}
+ENDED = {"connect_ms": 1500.0, "stop_ms": 1010.0}
 
 
 def test_a_session_as_it_must_be_has_no_fault() -> None:
@@ -56,7 +56,7 @@ def test_each_figure_can_fail(wrong: dict[str, Any]) -> None:
 def test_an_error_is_a_fault_and_so_is_a_session_without_an_end() -> None:
     """What a client raised is told as it is."""
     assert faults({"error": "no frame"}, ENDED) == ["no frame"]
-    assert len(faults(GOOD, {"stop_ms": 9000.0})) == 1
+    assert len(faults(GOOD, ENDED | {"stop_ms": 9000.0})) == 1
 
 
 def heard(pcm: bytes) -> Ear:

@@ -97,6 +97,14 @@ async def test_every_answer_may_be_read_by_a_page(simli: Account, method: str, p
     assert method in preflight.headers["access-control-allow-methods"]
 
 
+async def test_head_does_nothing(simli: Account) -> None:
+    """As with FastAPI it is 405: what would start a session when it is got, starts none."""
+    agent, token = await simli.agent(), await simli.token()
+    for path in (f"/session/{agent['id']}/{token}", "/ping", "/agents"):
+        assert (await simli.http.head(path)).status_code == 405
+    assert (await simli.sandbox.state())["billed"] == 0
+
+
 async def test_a_body_that_is_no_object_is_422(simli: Account) -> None:
     """Garbage, an array, nothing at all, and what is nested beyond reason."""
     for body in (b"{", b"[]", b"", b"[" * 100_000):

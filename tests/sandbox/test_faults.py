@@ -73,6 +73,7 @@ async def test_a_late_answer_and_none(simli: Account) -> None:
     ("path", "body", "names"),
     [
         ("faults", {"operation": "ping", "kind": "bored"}, "kind"),
+        ("faults", {"operation": "ping", "kind": ["hang"]}, "kind"),
         ("faults", {"operation": "ping", "status": 99}, "status"),
         ("faults", {"operation": "ping", "colour": "red"}, "colour"),
         ("faults", {"status": 500}, "operation"),
@@ -83,6 +84,7 @@ async def test_a_late_answer_and_none(simli: Account) -> None:
         ("behaviour", {"refuses_key_with": 200}, "refuses_key_with"),
         ("behaviour", {"mood": "good"}, "mood"),
         ("behaviour", {"session": "nobody", "suffix": "again"}, "session"),
+        ("behaviour", {"session": {}, "suffix": ["again"]}, "suffix"),
     ],
 )
 async def test_what_cannot_be_set_is_named(simli: Account, path: str, body: dict[str, object], names: str) -> None:
@@ -105,6 +107,23 @@ async def test_one_generation_can_be_away(simli: Account) -> None:
     assert await there() == [False, True, False, True, True]
     await simli.sandbox.behave(serves="current")
     assert await there() == [True, True, True, False, True]
+
+
+async def test_agents_are_made_by_hand(simli: Account) -> None:
+    """As in Simli's dashboard, without a key; no page of another origin can, nor may read what is here."""
+    made = await simli.http.post("/sandbox/agents", json=AGENT)
+    path = f"/sandbox/agents/{made.json()['id']}"
+    assert (await simli.http.put(path, json={"language": "de"})).json()["language"] == "de"
+    assert [agent["language"] for agent in await simli.sandbox.agents()] == ["de"]
+    for body in ({"colour": "red"}, {"voice_provider": "PlayHT"}):
+        assert (await simli.http.put(path, json=body)).status_code == 422
+    assert (await simli.http.post("/sandbox/agents", json={"name": "n"})).status_code == 422
+    elsewhere = {"origin": "https://page.example"}
+    for method, where in (("POST", "/sandbox/agents"), ("DELETE", path), ("GET", "/sandbox/state.json")):
+        refused = await simli.http.request(method, where, json=AGENT, headers=elsewhere)
+        assert refused.status_code == 403 and "access-control-allow-origin" not in refused.headers
+    assert (await simli.http.delete(path, headers={"origin": simli.sandbox.url})).status_code == 204
+    assert (await simli.http.delete(path)).status_code == 404
 
 
 async def test_the_page_loads_nothing_from_elsewhere(simli: Account) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.sandbox.viewer import tone
-from tests.sandboxed import Sandbox, sandboxed
+from tests.sandboxed import Sandbox, caller, sandboxed
 
 SPEECH: dict[str, dict[str, Any]] = {
     "ElevenLabs": {"voiceName": "x", "model_id": "eleven_turbo_v2", "voice_settings": {"stability": 0.1}},
@@ -58,7 +58,7 @@ def sound(format_: str, seconds: float = 0.6) -> bytes:
 async def asking(sandbox: Sandbox) -> AsyncIterator[httpx.AsyncClient]:
     """A client with the key in both headers."""
     headers = {"x-simli-api-key": sandbox.key, "api-key": sandbox.key}
-    async with httpx.AsyncClient(base_url=sandbox.url, trust_env=False, headers=headers, timeout=10) as client:
+    async with caller(base_url=sandbox.url, headers=headers, timeout=10) as client:
         yield client
 
 
@@ -100,7 +100,9 @@ async def test_videos_of_audio_in_five_formats() -> None:
             assert answer.status_code == 200, answer.text
             urls[format_] = answer.json()["mp4_url"]
             assert urls[format_].startswith(f"{sandbox.url}/static/mp4/")
-        assert (await client.get(urls["pcm16"])).status_code == 404
+            if format_ == "pcm16":
+                assert (await client.get(urls[format_])).status_code == 404
+                await sandbox.behave(video_after=0.0)
         for format_, url in urls.items():
             pictures, sounds, loudest = played(await fetched(client, url))
             assert 0.55 < pictures < 0.8 and abs(pictures - sounds) < 0.1, format_
@@ -168,7 +170,7 @@ async def test_text_that_no_video_is_made_of(spoken: Any, status: int) -> None:
 async def test_a_face_in_the_old_way() -> None:
     """Uploaded, in the queue, ready; found by its id and as the newest; listed once it is ready."""
     async with sandboxed() as sandbox, asking(sandbox) as client:
-        await sandbox.behave(face_takes=0.3)
+        await sandbox.behave(face_takes=0.7)
         assert (await client.post("/getRequestStatus")).status_code == 404
         answer = await client.post("/generateFaceID", params={"face_name": "Ann"}, files={"image": picture()})
         made = answer.json()

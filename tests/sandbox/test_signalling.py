@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -17,14 +18,15 @@ from gateway.sandbox.signalling.patience import Patience
 from gateway.sandbox.signalling.rest import Rest
 from gateway.sandbox.signalling.routes import routes
 from gateway.sandbox.tokens import Compose
-from tests.sandbox.viewer import current, legacy, posted, socket, token, tone, viewing
-from tests.sandboxed import Sandbox, sandboxed, served
+from tests.sandbox.viewer import Talk, current, legacy, posted, socket, token, tone, viewing
+from tests.sandboxed import Sandbox, caller, sandboxed, served
 
+CALM = Patience(again=0.05)
 SHORT = Patience(offer=0.2, token=0.05, media=0.3, again=0.05)
 
 
 @contextlib.asynccontextmanager
-async def hasty(patience: Patience = SHORT, **behaviour: Any) -> AsyncIterator[tuple[Sandbox, str]]:
+async def hasty(patience: Patience = SHORT, /, **behaviour: Any) -> AsyncIterator[tuple[Sandbox, str]]:
     """The signalling alone, of a sandbox that does not wait long, and a token for it."""
     accounts = Accounts(Options(key="key"))
     accounts.behaviour = replace(accounts.behaviour, **behaviour)
@@ -34,10 +36,15 @@ async def hasty(patience: Patience = SHORT, **behaviour: Any) -> AsyncIterator[t
         await rest.close()
 
 
+def path_of(key: str) -> str:
+    """The path of today's dialect with a token, which has to be encoded."""
+    return f"/compose/webrtc/p2p?{httpx.QueryParams(session_token=key)}"
+
+
 async def test_todays_order() -> None:
     """The answer with sdp first and nothing but type beside it, no unknown word before START, and START again later."""
     async with (
-        hasty() as (sandbox, key),
+        hasty(CALM) as (sandbox, key),
         viewing(candidates=False) as (viewer, offer),
         socket(sandbox, f"/compose/webrtc/peer_to_peer?session_token={key}", viewer) as talk,
     ):
@@ -119,7 +126,7 @@ async def test_who_may_not_enter_is_told_and_stopped(path: str, code: str) -> No
 async def test_an_offer_that_is_none(says: list[str], code: str) -> None:
     """No offer in time, or one that cannot be read, ends both dialects with its code."""
     async with hasty() as (sandbox, key):
-        for path in (f"/compose/webrtc/p2p?session_token={key}", "/startWebRTCSession"):
+        for path in (path_of(key), "/startWebRTCSession"):
             async with viewing() as (viewer, _), socket(sandbox, path, viewer) as talk:
                 for text in says:
                     await talk.send(text)
@@ -127,9 +134,31 @@ async def test_an_offer_that_is_none(says: list[str], code: str) -> None:
                 assert [text for text in viewer.said if text != "ACK"] == [f"ERROR: {code}", "STOP"]
 
 
+async def test_as_many_sessions_as_may_run() -> None:
+    """One more is told RATE, in both dialects; when one has ended there is room again."""
+    async with sandboxed() as sandbox:
+        keys = [await token(sandbox), await token(sandbox, legacy=True)]
+        await sandbox.behave(sessions=1, media="audio")
+        async with current(sandbox) as first:
+            await first.viewer.heard("START")
+            async with viewing() as (viewer, _), socket(sandbox, path_of(keys[0]), viewer) as talk:
+                assert await talk.over() == 1000
+                assert viewer.said == ["RATE LIMIT EXCEEDED", "STOP"]
+            async with viewing() as (viewer, offer), socket(sandbox, "/startWebRTCSession", viewer) as talk:
+                await talk.send(json.dumps(offer))
+                await talk.send(keys[1])
+                await talk.over()
+                assert viewer.said == ["ACK", "RATE LIMIT EXCEEDED", "STOP"]
+            await first.send("DONE")
+            await first.over()
+        async with viewing() as (viewer, offer), socket(sandbox, path_of(keys[0]), viewer) as talk:
+            await talk.send(json.dumps(offer))
+            await viewer.heard("START")
+
+
 async def test_a_post_that_is_no_offer() -> None:
     """422 names what lacks, as FastAPI does; 400 says that an offer cannot be read."""
-    async with sandboxed() as sandbox, httpx.AsyncClient(base_url=sandbox.url, trust_env=False) as client:
+    async with sandboxed() as sandbox, caller(base_url=sandbox.url) as client:
         lacking = await client.post("/startWebRTCSession", json={"sdp": "v=0"})
         assert (lacking.status_code, lacking.json()["detail"][0]["loc"]) == (422, ["body", "type"])
         assert (await client.post("/startWebRTCSession", content=b"{")).status_code == 422
@@ -188,9 +217,9 @@ async def test_a_socket_that_drops_ends_its_session() -> None:
 async def test_cameras_and_scenes_are_answered() -> None:
     """The drawn face has no camera and no scenes: each gets Simli's own notice, and no audio is made of them."""
     async with (
-        hasty() as (sandbox, key),
+        hasty(CALM) as (sandbox, key),
         viewing() as (viewer, offer),
-        socket(sandbox, f"/compose/webrtc/p2p?session_token={key}", viewer) as talk,
+        socket(sandbox, path_of(key), viewer) as talk,
     ):
         await talk.send(json.dumps(offer))
         await viewer.heard("START", 2)
@@ -206,28 +235,59 @@ async def test_cameras_and_scenes_are_answered() -> None:
         ]
 
 
-async def test_faults_of_the_media() -> None:
-    """Audio without pictures, neither of both, no START, a connection that never comes, a socket that drops: as set."""
+@contextlib.asynccontextmanager
+async def faulty(patience: Patience = CALM, /, **behaviour: Any) -> AsyncIterator[Talk]:
+    """A viewer of a sandbox that behaves so."""
+    async with (
+        hasty(patience, **behaviour) as (sandbox, key),
+        viewing() as (viewer, offer),
+        socket(sandbox, path_of(key), viewer) as talk,
+    ):
+        await talk.send(json.dumps(offer))
+        yield talk
 
-    async def met(**behaviour: Any) -> tuple[list[str], int, int, int | None]:
-        async with (
-            hasty(**behaviour) as (sandbox, key),
-            viewing() as (viewer, offer),
-            socket(sandbox, f"/compose/webrtc/p2p?session_token={key}", viewer) as talk,
-        ):
-            await talk.send(json.dumps(offer))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(talk.reading), 0.8)
-            return viewer.said[2:], len(viewer.frames), len(viewer.sounds), talk.code
 
-    audio, none, mute, blocked, dropped = await asyncio.gather(
-        met(media="audio"), met(media="none"), met(start="withheld"), met(ice="blocked"), met(drops_after=0.2)
-    )
-    assert audio[0] == ["START", "START"] and not audio[1] and audio[2]
-    assert none[0] == ["START", "START"] and not none[1] and not none[2]
-    assert not mute[0] and mute[1] and mute[2]
-    assert blocked == (["ERROR: WEBRTC_CONNECTION_FAILED", "STOP"], 0, 0, 1000)
-    assert dropped[0] == ["START", "START"] and dropped[3] == 1011
+async def test_media_can_lack() -> None:
+    """`media`: audio without a picture, or neither of both, though the session has started."""
+    async with faulty(media="audio") as talk:
+        await talk.viewer.until(lambda: len(talk.viewer.sounds) > 10, "sound")
+        assert not talk.viewer.frames
+    async with faulty(media="none") as talk:
+        await talk.viewer.heard("START", 2)
+        await asyncio.sleep(0.1)
+        assert not talk.viewer.frames and not talk.viewer.sounds
+
+
+async def test_pictures_a_second_can_be_25() -> None:
+    """`fps`: what is told of the picture is so, as with Simli's newer faces."""
+    async with faulty(fps=25) as talk:
+        await talk.viewer.seen(12)
+        assert '{"video_metadata":{"fps":25,"width":512,"height":512}}' in talk.viewer.said
+        times = [frame.seconds for frame in talk.viewer.frames]
+        assert {round((later - sooner) * 25) for sooner, later in itertools.pairwise(times)} <= {1, 2, 3, 4}
+        assert abs((times[-1] - times[0]) * 25 % 1 - 0.5) > 0.4
+
+
+async def test_start_can_be_withheld() -> None:
+    """`start`: pictures come, and the word that Python's client waits for does not."""
+    async with faulty(start="withheld") as talk:
+        await talk.viewer.seen(5)
+        assert "START" not in talk.viewer.said
+
+
+async def test_ice_can_be_blocked() -> None:
+    """`ice`: signalling goes well, nothing connects, and in the end that is said."""
+    async with faulty(SHORT, ice="blocked") as talk:
+        assert await talk.over() == 1000
+        assert talk.viewer.said[-2:] == ["ERROR: WEBRTC_CONNECTION_FAILED", "STOP"]
+        assert not talk.viewer.frames
+
+
+async def test_a_socket_can_drop() -> None:
+    """`drops_after`: it is gone without a word, as a network goes."""
+    async with faulty(drops_after=0.05) as talk:
+        assert await talk.over() == 1011
+        assert "STOP" not in talk.viewer.said
 
 
 async def test_both_dialects_connect_well_within_a_second() -> None:

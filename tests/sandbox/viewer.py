@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from tests.sandboxed import Sandbox
+from tests.sandboxed import Sandbox, caller
 
 PATIENCE = 8.0
 """Seconds that anything may take before a test says so."""
@@ -133,7 +133,7 @@ async def viewing(*, candidates: bool = True, sends: bool = False) -> AsyncItera
 async def token(sandbox: Sandbox, *, legacy: bool = False, **fields: Any) -> str:
     """A session token."""
     body = {"faceId": "tmp9i8bbq7c", **fields}
-    async with httpx.AsyncClient(base_url=sandbox.url, trust_env=False) as client:
+    async with caller(base_url=sandbox.url) as client:
         if legacy:
             answer = await client.post("/startAudioToVideoSession", json={**body, "apiKey": sandbox.key})
         else:
@@ -223,7 +223,7 @@ async def posted(sandbox: Sandbox) -> AsyncIterator[tuple[Viewer, RTCDataChannel
         channel = viewer.channel
         assert channel is not None
         channel.on("message", lambda text: viewer.texts.append((viewer.since(), text)))
-        async with httpx.AsyncClient(base_url=sandbox.url, trust_env=False) as client:
+        async with caller(base_url=sandbox.url) as client:
             answer = await client.post("/startWebRTCSession", json=offer)
         assert answer.status_code == 200, answer.text
         await viewer.take(answer.text)

@@ -42,13 +42,13 @@ async def received(request: Request[State], takes: type) -> Any:
 
 async def uploaded(request: Request[State], takes: type, kinds: Sequence[str]) -> tuple[bytes, Any]:
     """A body that is an image or audio, and what the query says, as a `takes`. Raises RequestError."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in kinds:
+        raise UnsupportedMediaType(f"The body must be sent as it is, with Content-Type: {' or '.join(kinds)}.")
     given = request.query_params.multi_items()
     if len(dict(given)) != len(given):
         raise InvalidValue("A parameter stands in the query more than once.")
     asked = parsed(orjson.dumps(dict(given)), takes)
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in kinds:
-        raise UnsupportedMediaType(f"The body must be sent as it is, with Content-Type: {' or '.join(kinds)}.")
     limits = request.state["settings"].limits
     content = await body(request, replace(limits, body_bytes=UPLOAD_BYTES, body_timeout=UPLOAD_SECONDS))
     if not content:

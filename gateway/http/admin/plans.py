@@ -12,6 +12,7 @@ from gateway.errors import SimliError
 from gateway.http.admin.bodies import BODY, answered
 from gateway.http.admin.operation import Nothing
 from gateway.http.state import State
+from gateway.settings.build import NAME
 
 _KINDS = {kind.code: kind for kind in SimliError.__subclasses__()}
 logger = logging.getLogger("gateway.admin")
@@ -33,6 +34,8 @@ class AdoptionAsked:
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=200)]
     """Simli's id, as its dashboard shows it."""
+    name: Annotated[str, Field(pattern=f"^({NAME})?$", max_length=60)] = ""
+    """Of the agent file; empty: one is made of its name at Simli."""
 
 
 async def planned(request: Request[State], asked: PlanAsked) -> Response:
@@ -55,7 +58,7 @@ async def applied(request: Request[State], asked: PlanAsked) -> Response:
 
 async def adopted(request: Request[State], asked: AdoptionAsked) -> Response:
     """Write a file from an agent that was made at Simli, and take it over."""
-    done = await request.state["administration"].desk.agents.adopt(asked.id)
+    done = await request.state["administration"].desk.agents.adopt(asked.id, asked.name)
     logger.info("request %s: agent %s is adopted from Simli", request.state["request_id"], done.agent)
     return answered(done, 201)
 

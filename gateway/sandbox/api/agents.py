@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -42,11 +43,7 @@ def routes(accounts: Accounts) -> list[BaseRoute]:
     async def create(request: Request) -> Response:
         keys.other_side(accounts, request)
         asked = await _asked(request, required=True)
-        now = stamp(time.time())
-        own = {"id": str(uuid.uuid4()), "owner_id": accounts.owner, "created_at": now, "updated_at": now}
-        agent = {**own, **asked.values}
-        accounts.agents[agent["id"]] = agent
-        return JSONResponse(agent, 201)
+        return JSONResponse(make(accounts, asked.values), 201)
 
     async def every(request: Request) -> Response:
         keys.other_side(accounts, request)
@@ -60,8 +57,7 @@ def routes(accounts: Accounts) -> list[BaseRoute]:
         keys.other_side(accounts, request)
         agent = _found(accounts, request)
         asked = await _asked(request, required=False)
-        agent.update({name: asked.values[name] for name in asked.given})
-        agent["updated_at"] = stamp(time.time())
+        change(agent, {name: asked.values[name] for name in asked.given})
         return JSONResponse(agent)
 
     async def delete(request: Request) -> Response:
@@ -79,6 +75,21 @@ def routes(accounts: Accounts) -> list[BaseRoute]:
             Route(f"{base}/agent/{{id}}", delete, methods=["DELETE"], name="agents.delete"),
         ]
     return made
+
+
+def make(accounts: Accounts, values: Mapping[str, Any]) -> dict[str, Any]:
+    """A new agent of the account."""
+    now = stamp(time.time())
+    own = {"id": str(uuid.uuid4()), "owner_id": accounts.owner, "created_at": now, "updated_at": now}
+    agent = {**own, **values}
+    accounts.agents[agent["id"]] = agent
+    return agent
+
+
+def change(agent: dict[str, Any], values: Mapping[str, Any]) -> None:
+    """Write these fields."""
+    agent.update(values)
+    agent["updated_at"] = stamp(time.time())
 
 
 def _found(accounts: Accounts, request: Request) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from gateway.sandbox import calls
 from gateway.sandbox.api import refusals
 
 Loc: TypeAlias = tuple[str | int, ...]
+LARGEST = 2**31 - 1
+"""Of an integer: seconds and hertz are meant."""
 TRUE, FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
 
 
@@ -39,6 +41,8 @@ def integer(value: Any) -> int:
     found = _finite(value)
     if found is None or found != int(found):
         raise Unfit("int_parsing", "Input should be a valid integer")
+    if abs(found) > LARGEST:
+        raise Unfit("int_parsing_size", f"Input should be at most {LARGEST} either way")
     return int(found)
 
 

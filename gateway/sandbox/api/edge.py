@@ -43,8 +43,8 @@ def guarded(app: Starlette, accounts: Accounts) -> ASGIApp:
             await app(scope, receive, send)
             return
         scope = {**scope, "path": lowered(scope["path"])}
-        if scope["path"].startswith("/sandbox"):
-            await app(scope, receive, send)
+        if within(scope["path"], ("/sandbox",)):
+            await (foreign if strange(Headers(scope=scope)) else app)(scope, receive, send)
             return
         send = partial(_allowed, send) if scope["type"] == "http" else send
         if scope["type"] == "http" and scope["method"] == "OPTIONS":
@@ -65,6 +65,17 @@ def lowered(path: str) -> str:
 def within(path: str, places: Sequence[str]) -> bool:
     """Whether a path's first segment is one of these."""
     return f"/{path[1:].partition('/')[0]}" in places
+
+
+def strange(headers: Headers) -> bool:
+    """Whether a page of another origin asks: what is the sandbox's own, such pages cannot set."""
+    origin = headers.get("origin", "")
+    return bool(origin) and origin.partition("://")[2] != headers.get("host", "")
+
+
+async def foreign(scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuse a page of another origin."""
+    await JSONResponse({"detail": "Not from another page"}, 403)(scope, receive, send)
 
 
 async def _allowed(send: Send, message: Message) -> None:
@@ -96,8 +107,10 @@ async def _noted(app: Starlette, accounts: Accounts, scope: Scope, receive: Rece
         await send(message)
 
     try:
-        if scope["type"] == "http" and absent(accounts.behaviour.serves, scope["path"]):
-            await JSONResponse({"detail": "Not Found"}, 404)(scope, receive, answered)
+        if absent(accounts.behaviour.serves, scope["path"]):
+            await _absent(scope, receive, answered)
+        elif method == "HEAD":  # Starlette would do what GET does: start a session, for one
+            await JSONResponse({"detail": "Method Not Allowed"}, 405)(scope, receive, answered)
         else:
             await _faulty(app, accounts, scope, receive, answered)
     except Exception:  # a bug of ours is answered as Simli answers its own
@@ -113,6 +126,13 @@ def absent(serves: str, path: str) -> bool:
     if serves == "both" or within(path, BOTH):
         return False
     return within(path, CURRENT) is (serves == "legacy")
+
+
+async def _absent(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close"})  # before it is accepted: the handshake is refused
+    else:
+        await JSONResponse({"detail": "Not Found"}, 404)(scope, receive, send)
 
 
 async def _faulty(app: Starlette, accounts: Accounts, scope: Scope, receive: Receive, send: Send) -> None:

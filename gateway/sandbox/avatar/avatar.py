@@ -71,19 +71,19 @@ class Avatar:
     def audio(self) -> AudioTrack:
         """A new track of what is heard: one for each viewer."""
         track = AudioTrack()
-        self._tracks.append(track)
+        self._keep(track)
         return track
 
     def video(self) -> VideoTrack:
         """A new track of what is seen: one for each viewer."""
         self._watched_until = self._clock.now() + GREETED_S
         track = VideoTrack(self._clock, self.fps, self._picture, self._shown)
-        self._tracks.append(track)
+        self._keep(track)
         return track
 
     def play(self, pcm: bytes) -> None:
-        """Add PCM (16-bit little-endian, 16 kHz, mono) to what is still to be heard."""
-        if self._buffer.append(pcm):
+        """Add PCM (16-bit little-endian, 16 kHz, mono) to what is still to be heard; nothing, once it was stopped."""
+        if not self.stopped.is_set() and self._buffer.append(pcm):
             self._empty.clear()
             self.silent.clear()
 
@@ -119,10 +119,14 @@ class Avatar:
         """No more pictures, no more sound. Said again, nothing changes."""
         self._playing.cancel()
         self._buffer.clear()
-        for track in self._tracks:
+        for track in tuple(self._tracks):
             track.stop()
         for event in (self._shown, self._empty, self.silent, self.stopped):
             event.set()
+
+    def _keep(self, track: AudioTrack | VideoTrack) -> None:
+        self._tracks.append(track)
+        track.on("ended", lambda: self._tracks.remove(track))
 
     def _picture(self, at: float, number: int) -> Plane:
         return self._face.frame(at, self.mouth, number)

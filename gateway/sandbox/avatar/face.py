@@ -164,7 +164,7 @@ def _head(look: Look) -> Canvas:
     for x, y, wide, high in ((-62, -118, 92, 66), (56, -124, 96, 60), (0, -146, 122, 52)):
         ellipse(canvas, _at(x, y, wide, high), look.hair, soft=5)
     ellipse(canvas, _at(0, -56, 118, 62), skin, soft=8)
-    ellipse(canvas, _at(-40, -150, 76, 18), _shade(look.hair, 1.5), soft=30, strength=0.35)
+    ellipse(canvas, _at(-28, -150, 46, 22), _shade(look.hair, 1.5), soft=20, strength=0.35)
     for side in (-1, 1):
         ellipse(canvas, _at(53 * side, -66, 34, 6.5), look.hair, soft=4, strength=0.9)
     return canvas

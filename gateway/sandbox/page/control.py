@@ -12,11 +12,12 @@ from gateway.sandbox.accounts import Accounts
 from gateway.sandbox.api import edge
 from gateway.sandbox.api.asking import document
 from gateway.sandbox.api.refusals import detail
+from gateway.sandbox.faces import Faces
 from gateway.sandbox.sessions import Session
 from gateway.sandbox.talk.talks import Talks
 
 
-def routes(accounts: Accounts, talks: Talks) -> list[BaseRoute]:
+def routes(accounts: Accounts, talks: Talks, made: Faces) -> list[BaseRoute]:
     """State, behaviour and faults."""
 
     async def state(request: Request) -> Response:
@@ -27,7 +28,7 @@ def routes(accounts: Accounts, talks: Talks) -> list[BaseRoute]:
         session = wanted.pop("session", "")
         try:
             if session:
-                talks.behave(session, wanted)
+                talks.behave(str(session), wanted)
             else:
                 accounts.behaviour = behaviour.changed(accounts.behaviour, wanted)
         except ValueError as error:
@@ -51,6 +52,7 @@ def routes(accounts: Accounts, talks: Talks) -> list[BaseRoute]:
     async def forget(_: Request) -> Response:
         await talks.forget()
         accounts.forget()
+        made.by_id.clear()
         return Response(status_code=204)
 
     return [

@@ -7,11 +7,11 @@ const SPOKEN_OF = {
   llm_key: "LLM key", suffix: "Path suffix", custom_llm: "customLLMConfig", greeting: "Greeting",
   serves: "Serves", refuses_key_with: "Wrong key is", sessions: "Sessions at once", single_use: "Token used once",
   transcript_after: "Transcript after, s", media: "Media", start: "START", ice: "ICE", drops_after: "Drops after, s",
+  face_takes: "A face takes, s", face_result: "A face is", video_after: "Videos after, s",
 };
 const drawn = new Map();
 let chosen = null;
 let player = null;
-let began = null;
 
 const changed = (name, value) => {
   const text = JSON.stringify(value);
@@ -81,15 +81,53 @@ function showRoom(session) {
 function showAgents(agents) {
   find("agent-count").textContent = agents.length;
   find("no-agents").hidden = agents.length > 0;
-  find("agents").replaceChildren(...agents.map((one) => {
-    const item = element("li");
-    item.append(element("strong", one.name), " ", element("code", one.id));
+  const list = find("agents");
+  if (list.contains(document.activeElement) && document.activeElement.closest("form")) { // somebody types: not now
+    drawn.delete("agents");
+    return;
+  }
+  const open = new Set([...list.querySelectorAll("details[open]")].map((one) => one.dataset.id));
+  list.replaceChildren(...agents.map((one) => {
+    const box = element("details");
+    box.dataset.id = one.id;
+    box.open = open.has(one.id);
+    const summary = element("summary");
     const facts = [one.face_id, one.voice_provider, one.language, one.llm_endpoint || "Simli's own LLM"];
-    const line = element("small", facts.filter(Boolean).join(" · "), "mono");
-    line.style.display = "block";
-    item.append(line);
+    summary.append(element("strong", one.name), " ", element("code", one.id), element("small", facts.filter(Boolean).join(" · "), "mono"));
+    box.append(summary, agentForm(one));
+    const item = element("li");
+    item.append(box);
     return item;
   }));
+}
+
+const ASSIGNED = ["id", "owner_id", "created_at", "updated_at"];
+const LONG = ["prompt", "first_message", "llm_endpoint"];
+
+function agentForm(agent) {
+  const form = element("form", undefined, "behaviour");
+  for (const [name, value] of Object.entries(agent)) {
+    if (ASSIGNED.includes(name)) continue;
+    const label = element("label", name);
+    const input = element(LONG.includes(name) ? "textarea" : "input");
+    if (LONG.includes(name)) { label.className = "wide"; input.rows = 1; } else input.type = typeof value === "number" ? "number" : "text";
+    if (String(value).includes("…")) input.placeholder = value; else input.value = value; // what is hidden is not known here
+    input.addEventListener("change", async () => {
+      const wanted = typeof value === "number" ? Number(input.value) : input.value;
+      const answer = await post(`agents/${agent.id}`, { [name]: wanted }, "PUT");
+      input.setCustomValidity(answer.ok ? "" : (await answer.json()).detail);
+      if (input.reportValidity()) input.blur();
+      look();
+    });
+    label.append(input);
+    form.append(label);
+  }
+  const gone = element("button", "Delete", "plain");
+  gone.type = "button";
+  gone.addEventListener("click", async () => { gone.blur(); await post(`agents/${agent.id}`, undefined, "DELETE"); look(); });
+  form.append(gone);
+  form.addEventListener("submit", (event) => event.preventDefault());
+  return form;
 }
 
 function call(one) {
@@ -104,7 +142,7 @@ function call(one) {
   );
   const chips = element("span", undefined, "chips");
   if (one.fault) chips.append(element("span", `fault: ${one.fault}`, "chip bad"));
-  if (!one.operation) chips.append(element("span", "no such path", "chip bad"));
+  if (one.status === 404 && !one.operation) chips.append(element("span", "no such path", "chip bad"));
   for (const name of one.unknown) chips.append(element("span", `${name} is unknown`, "chip"));
   for (const name of one.assigned) chips.append(element("span", `${name} is Simli's own`, "chip"));
   if (chips.childElementCount) summary.append(chips);
@@ -144,7 +182,6 @@ function showFaults(faults) {
 }
 
 function showBehaviour({ behaviour, choices }) {
-  began ??= { ...behaviour };
   if (find("behaviour").contains(document.activeElement)) drawn.delete("behaviour");
   else find("behaviour").replaceChildren(...Object.entries(behaviour).map(([name, value]) => field(name, value, choices[name])));
 }
@@ -197,6 +234,12 @@ find("watch").addEventListener("click", async () => {
   look();
 });
 find("leave").addEventListener("click", async () => { await player?.leave(); look(); });
+find("agent").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const answer = await post("agents", Object.fromEntries(new FormData(event.target)));
+  if (answer.ok) event.target.reset();
+  look();
+});
 find("clear").addEventListener("click", async () => { await post("faults", undefined, "DELETE"); look(); });
 find("fault").addEventListener("submit", async (event) => {
   event.preventDefault();

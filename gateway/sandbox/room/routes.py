@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Route
 
 from gateway.sandbox.api import refusals
 from gateway.sandbox.api.asking import Field, against, document
+from gateway.sandbox.signalling.held import shown
 from gateway.sandbox.signalling.peer import Peer, UnreadableOffer
 from gateway.sandbox.talk.conversation import Conversation
 from gateway.sandbox.talk.talks import Talks
@@ -34,7 +35,7 @@ def routes(talks: Talks) -> list[BaseRoute]:
         async for _ in turn.follow():
             pass
         if asked["until"] == "spoken":
-            await turn.heard()
+            await turn.over()
         return JSONResponse(turn.shown())
 
     async def offer(request: Request) -> Response:
@@ -84,7 +85,8 @@ async def _watched(talks: Talks, talk: Conversation, offered: dict[str, Any]) ->
         await peer.close()
         raise refusals.detail(400, str(unreadable)) from None
     talks.greet_when_seen(talk, peer)
-    return JSONResponse(answer)
+    blocked = talk.behaviour().ice == "blocked"
+    return Response(shown(answer, blocked=blocked), media_type="application/json")
 
 
 async def _said(request: Request) -> dict[str, str]:

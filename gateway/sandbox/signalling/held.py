@@ -20,9 +20,13 @@ def compact(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
+RATE = "RATE LIMIT EXCEEDED"
+"""What is said instead of an error where too many sessions run: clients look at its first word."""
+
+
 async def refused(line: Line, code: str) -> str:
     """Say that something is wrong, and hang up; STOP as well, for two clients do not understand the error alone."""
-    line.say(f"ERROR: {code}")
+    line.say(code if code == RATE else f"ERROR: {code}")
     line.say("STOP")
     await line.close()
     return code
@@ -49,6 +53,7 @@ class Held:
         waited: list[asyncio.Task[Any]] = [said, over, started, lost, dropped]
         try:
             await asyncio.wait({said, over, lost, dropped}, return_when=asyncio.FIRST_COMPLETED)
+            started.cancel()  # no START behind the STOP
             if said.done() or dropped.done():
                 return "closed"
             if over.done():

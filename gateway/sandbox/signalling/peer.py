@@ -1,6 +1,7 @@
 """The avatar's end of a WebRTC connection: an offer is answered, and tracks flow once both have found each other."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import TypeAlias, TypedDict
 
@@ -16,6 +17,7 @@ from aiortc import (
 from aiortc.exceptions import InternalError, OperationError
 
 from gateway.sandbox.avatar.avatar import Avatar
+from gateway.sandbox.avatar.tracks import AudioTrack, VideoTrack
 
 GARBAGE = (
     ValueError,
@@ -24,6 +26,7 @@ GARBAGE = (
     AttributeError,
     AssertionError,
     TypeError,
+    RuntimeError,
     InternalError,
     OperationError,
     InvalidAccessError,
@@ -59,6 +62,7 @@ class Peer:
         self._connection.on("connectionstatechange", self._changed)
         if on_channel:
             self._connection.on("datachannel", on_channel)
+        self._tracks: list[AudioTrack | VideoTrack] = []
         self._leaving = asyncio.create_task(self._leave(), name="peer")
 
     async def answer(self, offer: Mapping[str, object]) -> Answer:
@@ -89,6 +93,7 @@ class Peer:
 
     def _send(self, transceiver: RTCRtpTransceiver) -> None:
         track = self.avatar.video() if transceiver.kind == "video" else self.avatar.audio()
+        self._tracks.append(track)
         transceiver.sender.replaceTrack(track)
         transceiver.direction = "sendonly"
 
@@ -110,14 +115,7 @@ class Peer:
             left.cancel()
             self.closed.set()
             self.settled.set()
-            await self._connection.close()
-
-
-async def answered(offer: Mapping[str, object], avatar: Avatar) -> Answer:
-    """Connect a viewer with the avatar: the answer to its offer. The connection ends with either of them."""
-    peer = Peer(avatar)
-    try:
-        return await peer.answer(offer)
-    except UnreadableOffer:
-        await peer.close()
-        raise
+            for track in self._tracks:
+                track.stop()
+            with contextlib.suppress(*GARBAGE):  # aiortc cannot close what an offer left half made
+                await self._connection.close()

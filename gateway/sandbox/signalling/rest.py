@@ -33,7 +33,7 @@ class Rest:
         if missing:
             detail = [{"loc": ["body", name], "msg": "Field required", "type": "missing"} for name in missing]
             return JSONResponse({"detail": detail}, 422)
-        line, avatar = ChannelLine(), Avatar(media="none")
+        line, avatar = ChannelLine(), Avatar(media="none", fps=self._accounts.behaviour.fps)
         peer = Peer(avatar, line.open)
         try:
             answer = await peer.answer(offer)

@@ -72,7 +72,7 @@ async def current(socket: WebSocket, accounts: Accounts, patience: Patience) -> 
                 try:
                     answer = await peer.answer(said.offer or {})
                 except UnreadableOffer:
-                    session.reason = await refused(line, "INVALID_OFFER")
+                    accounts.sessions.end(session, await refused(line, "INVALID_OFFER"))
                     return
                 line.say(shown(answer, blocked=accounts.behaviour.ice == "blocked"))
                 for text in about(peer.avatar, session):
@@ -92,7 +92,7 @@ async def legacy(socket: WebSocket, accounts: Accounts, patience: Patience) -> N
             await refused(line, "NO_OFFER_IN_TIME")
             return
         line.say("ACK")
-        async with _viewed(Avatar(media="none")) as peer:
+        async with _viewed(Avatar(media="none", fps=accounts.behaviour.fps)) as peer:
             try:
                 answer = await peer.answer(said.offer or {})
             except UnreadableOffer:
@@ -103,4 +103,5 @@ async def legacy(socket: WebSocket, accounts: Accounts, patience: Patience) -> N
 
 
 def _avatar(admission: Admission, accounts: Accounts) -> Avatar:
-    return Avatar(admission.face, handle_silence=admission.handle_silence, media=accounts.behaviour.media)
+    behaviour = accounts.behaviour
+    return Avatar(admission.face, handle_silence=admission.handle_silence, fps=behaviour.fps, media=behaviour.media)

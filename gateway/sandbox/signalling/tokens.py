@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from gateway.sandbox.accounts import Accounts
 from gateway.sandbox.sessions import Session
+from gateway.sandbox.signalling.held import RATE
 from gateway.sandbox.signalling.lines import Line
 from gateway.sandbox.signalling.patience import Patience
 from gateway.sandbox.signalling.words import Kind, read
@@ -41,7 +42,7 @@ def admitted(accounts: Accounts, token: str) -> Admission | str:
     if compose is None:
         return "INVALID_SESSION_TOKEN" if token else MISSING
     if accounts.full:
-        return "RATE_LIMITED"
+        return RATE
     return Admission(token, compose)
 
 

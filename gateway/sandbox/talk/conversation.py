@@ -62,7 +62,7 @@ class Conversation:
         """The same for somebody who only types: it is said before anything else is."""
         self.greet()
         if self.avatar is None and self.turns and not self.turns[0].asked:
-            await self.turns[0].heard()
+            await self.turns[0].over()
 
     def say(self, text: str) -> Turn:
         """A typed turn. What is still being said is broken off."""
@@ -103,7 +103,7 @@ class Conversation:
         except Silent as silent:
             turn.error = str(silent)
         finally:
-            await answer.aclose()  # type: ignore[attr-defined]  # an async generator
+            await answer.aclose()
             turn.answered = True
             turn.changed()
 
@@ -112,7 +112,7 @@ class Conversation:
         if turn.spoken:
             return
         turn.spoken = turn.answered = True
-        turn.said = text = self._speech.break_off().strip()
+        turn.heard = text = self._speech.break_off().strip()
         if text:
             cut = len(text) < len(turn.text.strip())
             self.session.said.append(Line("assistant", text, turn.began, interrupted=cut or turn.interrupted))
@@ -155,7 +155,8 @@ class Conversation:
     def watched(self) -> Avatar:
         """The avatar, for somebody who came to watch."""
         if self.avatar is None:
-            self.avatar = Avatar(self.session.face_id, media=self.behaviour().media)
+            behaviour = self.behaviour()
+            self.avatar = Avatar(self.session.face_id, fps=behaviour.fps, media=behaviour.media)
         return self.avatar
 
     async def close(self) -> None:

@@ -1,7 +1,7 @@
 """The call to the LLM, as Simli makes it: by the openai package, streaming."""
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 
 import openai
 from openai.types.chat import ChatCompletionMessageParam
@@ -30,7 +30,7 @@ class Model:
 
     async def answer(
         self, brain: Brain, behaviour: Behaviour, messages: Sequence[Mapping[str, str]]
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """Yield what the LLM says as it comes; `Silent` where it says nothing. Closing closes the stream to it."""
         if not brain.base_url:
             yield f"I am {brain.model} at Simli, which the sandbox has not: nothing named an LLM that it can call."

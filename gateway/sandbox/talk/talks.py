@@ -31,7 +31,6 @@ class Talks:
         """A session has a conversation from now on."""
         if self._model is None:
             self._model = Model()
-        session.llm, session.model = brain.source, brain.model
 
         def behaviour() -> Behaviour:
             return replace(self.accounts.behaviour, **self._own.get(session.id, {}))

@@ -20,7 +20,7 @@ class Turn:
     """Milliseconds until it said something."""
     error: str = ""
     """Why nothing was said, or no more."""
-    said: str = ""
+    heard: str = ""
     """What was heard of it, once it is over."""
     interrupted: bool = False
     answered: bool = False
@@ -59,7 +59,7 @@ class Turn:
             if seen == len(self.pieces):
                 await waiting.wait()
 
-    async def heard(self) -> None:
+    async def over(self) -> None:
         """Return when all that will be heard of it has been."""
         while not self.spoken:
             await self._changed.wait()
@@ -69,7 +69,7 @@ class Turn:
         return {
             "asked": self.asked,
             "said": self.text,
-            "heard": self.said,
+            "heard": self.heard,
             "at": self.began,
             "first_ms": self.first_ms,
             "error": self.error or None,

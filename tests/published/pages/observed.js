@@ -114,12 +114,12 @@ export const conversation = async (client) => {
   return result;
 };
 
-// A session that may last a second: how long until the client says that it is over.
+// A session that may last a second: connect_ms again, and how long until the client says that it is over.
 export const ended = async (client) => {
   const seen = watched();
+  const started = performance.now();
   await client.start();
   await until("the first frame", 10000, () => seen.first);
-  const first = performance.now();
   await until("the end of a session of one second", 8000, () => client.words.includes("STOP"));
-  return { stop_ms: performance.now() - first, words: client.words };
+  return { connect_ms: seen.first - started, stop_ms: performance.now() - seen.first };
 };

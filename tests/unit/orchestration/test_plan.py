@@ -1,8 +1,11 @@
 """gateway/orchestration/plan.py: what is done about each way in which Simli can differ from the files."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.http.capability import capability, path
 from gateway.orchestration.plan import Drawn, Known, Wanted, changed, drawn
@@ -152,3 +155,49 @@ def test_a_voice_that_the_file_does_not_name_any_more_is_said() -> None:
     assert found.plan.changes[0].warnings == (
         "Simli has voice_provider cartesia, voice_id v1, and the file gives none: that stays",
     )
+
+
+NAMES = st.sampled_from(["ann", "ben", "cara"])
+ACCOUNTS = st.lists(
+    st.tuples(NAMES, st.sampled_from(["ours", "moved", "foreign", "other gateway"]), st.sampled_from(["f", "g"])),
+    max_size=6,
+)
+
+
+def account(rows: list[tuple[str, str, str]]) -> dict[str, dict[str, Any]]:
+    """Agents at Simli by id: ours, ours at another URL, somebody's, another gateway's."""
+    endpoints: dict[str, Callable[[str], str]] = {
+        "ours": endpoint,
+        "moved": lambda name: endpoint(name, "https://old.example.org"),
+        "foreign": lambda _: "https://api.example.org/v1/chat/completions",
+        "other gateway": lambda name: endpoint(name, id_="fedcba9876543210"),
+    }
+    return {
+        f"a{number}": dict(at_simli(f"a{number}", name, face_id=face, llm_endpoint=endpoints[kind](name)).fields)
+        for number, (name, kind, face) in enumerate(rows)
+    }
+
+
+@given(ACCOUNTS, st.sets(NAMES), st.booleans(), st.integers(0, 8))
+def test_a_plan_that_is_cut_short_anywhere_still_leads_to_what_is_wanted(
+    rows: list[tuple[str, str, str]], names: set[str], prune: bool, cut: int
+) -> None:
+    """Whatever there is: some steps, a new plan, all its steps, and nothing is left to do; strangers never change."""
+    simli = account(rows)
+    strangers = {id_: dict(simli[id_]) for id_, row in zip(simli, rows, strict=True) if row[1] not in ("ours", "moved")}
+
+    def planned() -> Drawn:
+        return plan(*sorted(names), actual=[SimliAgent(i, one["name"], one) for i, one in simli.items()], prune=prune)
+
+    for steps in (planned().steps[:cut], None):
+        for step in planned().steps if steps is None else steps:
+            if step.change.action == "delete":
+                del simli[step.change.id]
+            else:
+                id_ = step.change.id or f"new{len(simli)}{step.change.agent}"
+                simli[id_] = {"created_at": "2026-11-25T10:00:00Z", **simli.get(id_, {}), **step.fields}
+    assert not planned().steps
+    assert {id_: simli[id_] for id_ in strangers} == strangers
+    ours = sorted(one["llm_model"] for id_, one in simli.items() if id_ not in strangers)
+    left = set() if prune else {row[0] for row in rows if row[1] in ("ours", "moved")}
+    assert ours == sorted(names | left)

@@ -138,13 +138,14 @@ async def test_a_links_transcript_is_the_gateways(here: Site, sandbox: Sandbox) 
 async def test_what_is_due_is_fetched_by_itself(here: Site, sandbox: Sandbox) -> None:
     """Ended and expired sessions get their transcript without anybody asking; a launch that failed has none."""
     launched = await spoken(here)
-    await sandbox.say(launched.room_url, "Hello?")
     await sandbox.leave(launched.room_url)
     assert await collected(here.pad) == 0
     await here.desk.end(launched.session.id)
     await sandbox.fault("auto.start", status=402, body={"detail": "BILLING_ERROR"})
     with pytest.raises(Exception, match="BILLING_ERROR"):
         await here.desk.start("nora", False)
+    failed = await here.desk.transcript((await here.desk.listed())[0].id)
+    assert (failed.state, failed.source) == ("ready", "none") and "never started" in failed.says
     async with reaped(here.pad, 0.05):
         for _ in range(200):
             if (found := await here.store.sessions.settled(launched.session.id)) is not None:

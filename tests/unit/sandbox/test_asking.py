@@ -43,6 +43,7 @@ def test_a_whole_body_is_read() -> None:
         ({"name": None}, ["body", "name"], "string_type"),
         ({"name": "n", "count": "1.5"}, ["body", "count"], "int_parsing"),
         ({"name": "n", "count": True}, ["body", "count"], "int_parsing"),
+        ({"name": "n", "count": 10**12}, ["body", "count"], "int_parsing_size"),
         ({"name": "n", "kind": "c"}, ["body", "kind"], "enum"),
         ({"name": "n", "inner": 1}, ["body", "inner"], "model_attributes_type"),
         ({"name": "n", "inner": {}}, ["body", "inner", "deep"], "missing"),

@@ -1,10 +1,12 @@
 """What an avatar is made of: the play buffer, the upsampler, the drawn face, the voice. Pure."""
 
+import asyncio
 import itertools
 
 import numpy as np
 import pytest
 
+from gateway.sandbox.avatar.avatar import Avatar
 from gateway.sandbox.avatar.buffer import BLOCK, LONGEST_S, RATE, SILENCE, Block, PlayBuffer, audible, followed, level
 from gateway.sandbox.avatar.face import LOOKS, SIZE, Face, Look, face_of
 from gateway.sandbox.avatar.upsampling import TIMES, Upsampler
@@ -117,6 +119,28 @@ def test_a_voice_is_always_the_same() -> None:
         wave = np.frombuffer(pcm, "<i2")
         assert audible(wave) and np.abs(wave.astype(int)).max() < 16000
         assert not wave[-400:].any()
+
+
+async def test_an_avatar_goes_by_the_clock() -> None:
+    """Without a viewer, too, what it plays is over when its time is over; it says when it begins and ends to speak."""
+    told: list[bool] = []
+    avatar = Avatar("a face", on_change=told.append)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    avatar.play(sine(300, 0.2).tobytes())
+    assert abs(avatar.waiting - 0.2) < 0.001
+    await avatar.drained()
+    assert loop.time() - began > 0.17 and avatar.played == 3200
+    assert avatar.speaking and avatar.mouth > 0.5
+    await avatar.silent.wait()
+    assert told == [True, False] and not avatar.speaking and avatar.mouth < 0.1
+    avatar.play(sine(300, 5).tobytes())
+    assert avatar.clear() == 80_000
+    await avatar.drained()
+    avatar.stop()
+    avatar.play(sine(300, 5).tobytes())
+    await asyncio.gather(avatar.drained(), avatar.silent.wait())
+    assert avatar.waiting == 0
 
 
 def test_what_was_heard_of_a_text() -> None:

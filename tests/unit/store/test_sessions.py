@@ -122,6 +122,25 @@ async def test_the_words_of_a_session_are_kept_in_order(server: Server, tmp_path
         assert await store.sessions.words("ses_zzzzzzzzzzzz") == []
 
 
+async def test_an_interrupted_answer_is_cut_to_what_was_spoken(server: Server, tmp_path: Path) -> None:
+    """The next turn brings what the caller has of it; what begins otherwise, or is no shorter, changes nothing."""
+    async with opened(server, tmp_path) as store:
+        await store.sessions.begin(session("a"), 0)
+        one = session("a").id
+        for recalled, heard, said in (
+            ("A stranger's words.", "When?", 'At fünf, "sharp"/on time. Do not be late.'),
+            ('At fünf, "sharp"/on', "What?", "At five."),
+            ("At five. Really.", "Thanks.", "Welcome."),
+            ("", "Bye.", "Bye."),
+        ):
+            made = turn(one, heard, said)
+            made.recalled = recalled
+            store.sessions.turned(made)
+        found = [line for line in await words(store, one, 8) if line.role == "assistant"]
+        assert [line.text for line in found] == ['At fünf, "sharp"/on', "At five.", "Welcome.", "Bye."]
+        assert found[0].at == pytest.approx(time.time(), abs=5)
+
+
 async def test_by_capability_only_a_lone_session_is_meant(server: Server, tmp_path: Path) -> None:
     """A turn without a key belongs to its agent's one open session by agent; where there are two, to nobody."""
     async with opened(server, tmp_path) as store:

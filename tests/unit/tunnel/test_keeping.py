@@ -13,12 +13,12 @@ from gateway import public
 from gateway.errors import ConfigurationError, SimliUnavailable
 from gateway.processes import ChildError
 from gateway.settings import Settings
-from gateway.tunnel import Pace, Tunnel
+from gateway.tunnel import Looking, Pace, Tunnel
 from tests.serving import serve
 from tests.tunnelled import Scripted
 
 ENVIRON = {"PATH": os.defpath}
-QUICK = Pace(start=5, first=0.05, quiet=0.01, beat=0.05, patience=1, failures=2, hopeless=4, backoff=0.05, longest=0.2)
+QUICK = Pace(start=15, first=0.05, quiet=0.01, beat=0.05, patience=1, failures=2, hopeless=4, backoff=0.05, longest=0.2)
 
 
 async def lives(scope: Any, _: Any, send: Any) -> None:
@@ -63,7 +63,7 @@ async def kept(tunnel: Tunnel, told: Callable[[str], Awaitable[None]]) -> AsyncI
                 await task
 
 
-async def until(true: Callable[[], object], seconds: float = 5.0) -> None:
+async def until(true: Callable[[], object], seconds: float = 15.0) -> None:
     async with asyncio.timeout(seconds):
         while not true():  # noqa: ASYNC110 nobody has an event for it
             await asyncio.sleep(0.01)
@@ -112,6 +112,20 @@ async def test_a_tunnel_that_leads_nowhere_is_noticed_and_opened_again(
     assert "/livez cannot be reached" in caplog.text and "started again" in caplog.text
 
 
+async def test_a_public_url_without_a_tunnel_is_looked_through_too() -> None:
+    """GATEWAY_PUBLIC_URL is missing after two looks that meet nobody, and back with the first that is answered."""
+    async with serve(lives) as url:
+        port = int(url.rpartition(":")[2])
+        looking = Looking(url, pace=QUICK)
+        running = asyncio.create_task(looking.run())
+        await asyncio.sleep(0.2)
+        assert looking.missing() == []
+    await until(lambda: looking.missing() == ["public URL"])
+    async with serve(lives, port=port):
+        await until(lambda: looking.missing() == [])
+    running.cancel()
+
+
 async def test_who_could_not_follow_is_told_again(scripted: Scripted, tmp_path: Path) -> None:
     """A Simli that is away when the URL changes hears of it when it is back; a bug does not close the tunnel."""
     tunnel = Tunnel(scripted.command, tmp_path, ENVIRON, pace=QUICK)
@@ -135,14 +149,14 @@ async def test_a_tunnel_that_gives_no_url_has_the_known_one(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
-    [("broken", "no such host: tunnel.example.org"), ("quiet", "did not serve within 0.5 s")],
+    ("words", "within", "says"),
+    [("broken", 15.0, "no such host: tunnel.example.org"), ("quiet", 0.5, "did not serve within 0.5 s")],
     ids=["ends", "gives none"],
 )
-async def test_a_tunnel_that_cannot_be_opened_says_why(tmp_path: Path, words: str, says: str) -> None:
+async def test_a_tunnel_that_cannot_be_opened_says_why(tmp_path: Path, words: str, within: float, says: str) -> None:
     """Its last words are in the error."""
     scripted = Scripted(tmp_path, words)
-    tunnel = Tunnel(scripted.command, tmp_path, ENVIRON, pace=Pace(start=0.5))
+    tunnel = Tunnel(scripted.command, tmp_path, ENVIRON, pace=Pace(start=within))
     with pytest.raises(ChildError, match=says):
         await tunnel.kept("http://127.0.0.1:9", print, Told())
     scripted.close()

@@ -26,7 +26,7 @@ def until(true: Callable[[], object], seconds: float = 20.0) -> None:
         time.sleep(0.02)
 
 
-def test_s21_what_comes_through_a_tunnel_needs_a_key(tmp_path: Path) -> None:
+def test_what_comes_through_a_tunnel_needs_a_key(tmp_path: Path) -> None:
     """The URL is said and known to commands; without a key nobody chats or administrates, through it or from here."""
     scripted = Scripted(tmp_path)
     environ = {"GATEWAY_VAR": str(tmp_path), "OPENAI_API_KEY": "", "SIMLI_URL": "http://127.0.0.1:9"}
@@ -56,7 +56,7 @@ def test_s21_what_comes_through_a_tunnel_needs_a_key(tmp_path: Path) -> None:
     scripted.close()
 
 
-def test_s21_a_tunnel_that_cannot_be_opened_ends_the_start(tmp_path: Path) -> None:
+def test_a_tunnel_that_cannot_be_opened_ends_the_start(tmp_path: Path) -> None:
     """Its last words say why, the exit code is not 0, and nothing waits for load balancers."""
     scripted = Scripted(tmp_path, "broken")
     began = time.monotonic()

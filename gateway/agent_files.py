@@ -1,0 +1,54 @@
+"""Agent files off the disk: all of them or every fault, and each for itself. Needs no client, and loads none."""
+
+from gateway.chat.agent import loaded
+from gateway.errors import ConfigurationError, Fault
+from gateway.settings import Settings
+from gateway.types import Agent
+from gateway.types.administration import AgentFiles
+
+
+def agents(settings: Settings, *, routes: bool = True) -> dict[str, Agent]:
+    """Read the agent files. Raises ConfigurationError with every fault of all of them.
+
+    Without `routes` those that agents name are not looked for: the settings' own may be the fault.
+    """
+    directory = settings.prompts
+    if not directory.is_dir():
+        raise ConfigurationError([Fault(str(directory), 0, "", "no such folder; agent files are looked for here")])
+    files: dict[str, str] = {}
+    faults = []
+    for path in sorted(directory.glob("*.md")):
+        try:
+            files[str(path)] = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            faults.append(Fault(str(path), 0, "", f"cannot be read as UTF-8 text: {error}"))
+    collections = [path.name for path in settings.knowledge.directory.glob("*") if path.is_dir()]
+    try:
+        found = loaded(files, settings.routes if routes else None, collections)
+    except ConfigurationError as error:
+        raise ConfigurationError([*faults, *error.faults]) from None
+    if settings.default_agent and settings.default_agent not in found:
+        known = ", ".join(sorted(found)) or "none"
+        faults.append(Fault("settings", 0, "default_agent", f"no agent {settings.default_agent!r}; there are: {known}"))
+    if faults:
+        raise ConfigurationError(faults)
+    return found
+
+
+def read(settings: Settings) -> AgentFiles:
+    """The agent files as they are now. What is wrong with one leaves the others alone."""
+    agents: dict[str, Agent] = {}
+    faults: list[Fault] = []
+    paths: dict[str, str] = {}
+    if not settings.prompts.is_dir():
+        faults.append(Fault(str(settings.prompts), 0, "", "no such folder; agent files are looked for here"))
+    collections = [path.name for path in settings.knowledge.directory.glob("*") if path.is_dir()]
+    for file in sorted(settings.prompts.glob("*.md")):
+        paths[file.stem] = str(file)
+        try:
+            agents |= loaded({str(file): file.read_text("utf-8")}, settings.routes, collections)
+        except ConfigurationError as error:
+            faults += error.faults
+        except (OSError, UnicodeDecodeError) as error:
+            faults.append(Fault(str(file), 0, "", f"cannot be read as UTF-8 text: {error}"))
+    return AgentFiles(agents, faults, paths)
