@@ -81,7 +81,9 @@ class Wire:
             headers=headers,
             json=body,
             files={"image": (_named(request.image), request.image)} if request.image else None,
-            timeout=httpx.Timeout(self.timeout * operation.patience, connect=min(CONNECT, self.timeout)),
+            timeout=httpx.Timeout(
+                None, connect=min(CONNECT, self.timeout / 2)
+            ),  # the rest is limited as a whole, below
         )
         upload = int(sent.headers.get("content-length", 0)) / UPLOAD
         async with asyncio.timeout(self.timeout * operation.patience + upload):

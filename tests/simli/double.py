@@ -69,12 +69,20 @@ class Double:
         self.url = ""
         self.running: set[asyncio.Task[None]] = set()
 
-    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, one request."""
-        task = asyncio.current_task()
-        assert task is not None
+    def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """A connection is there; its task is known from now on."""
+        task = asyncio.create_task(self.answer(reader, writer))
         self.running.add(task)
         task.add_done_callback(self.running.discard)
+
+    async def over(self) -> None:
+        """Return when no connection is left, nor one that was accepted and not yet said."""
+        for _ in range(3):
+            await asyncio.sleep(0)
+            await asyncio.gather(*self.running)
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection, one request."""
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:-2])}
@@ -100,10 +108,10 @@ class Double:
 async def doubled(*replies: Reply) -> AsyncIterator[Double]:
     """A running double."""
     double = Double(replies)
-    server = await asyncio.start_server(double.answer, "127.0.0.1", 0)
+    server = await asyncio.start_server(double.connected, "127.0.0.1", 0)
     double.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield double
     finally:
         server.close()
-        await asyncio.gather(*double.running)
+        await double.over()

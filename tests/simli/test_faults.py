@@ -260,9 +260,9 @@ async def test_what_surely_was_not_sent_is_sent_when_simli_is_back() -> None:
     async with opened(f"http://127.0.0.1:{port}", KEY, options) as simli:
         making = asyncio.create_task(simli.create_agent({"name": "nora"}))
         await asyncio.sleep(0.05)
-        async with await asyncio.start_server(double.answer, "127.0.0.1", port):
+        async with await asyncio.start_server(double.connected, "127.0.0.1", port):
             assert (await making).id == "a-1"
-            await asyncio.gather(*double.running)
+        await double.over()
     assert len(double.asked) == 1
 
 
