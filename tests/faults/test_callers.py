@@ -200,9 +200,11 @@ async def test_c06_slow_headers_are_a_408(gateway: str) -> None:
             assert b"200" in await reader.readuntil(b'{"status":"ok"}')
         began = time.perf_counter()
         dripping = asyncio.create_task(_dripped(writer, HEAD + b"A: " + b"x" * 1000))
-        answer = await asyncio.wait_for(reader.read(), 3)
+        answer = await asyncio.wait_for(reader.readuntil(b'"code":"request_timeout"'), 3)
         assert 0.4 < time.perf_counter() - began < 1.5
-        assert answer.startswith(b"HTTP/1.1 408 ") and b'"code":"request_timeout"' in answer
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        with contextlib.suppress(ConnectionError):  # what still drips meets a closed connection
+            await asyncio.wait_for(reader.read(), 3)
         dripping.cancel()
         writer.close()
 
@@ -223,9 +225,11 @@ async def test_c06_a_slow_body_is_a_408(gateway: str, upstream: Upstream) -> Non
         began = time.perf_counter()
         drops = b"1\r\n{\r\n" * 100 if b"chunked" in head else b" " * 1000
         dripping = asyncio.create_task(_dripped(writer, HEAD + head, drops))
-        answer = await asyncio.wait_for(reader.read(), 3)
+        answer = await asyncio.wait_for(reader.readuntil(b'"code":"request_timeout"'), 3)
         assert 0.4 < time.perf_counter() - began < 1.5
-        assert answer.startswith(b"HTTP/1.1 408 ") and b'"code":"request_timeout"' in answer
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        with contextlib.suppress(ConnectionError):  # what still drips meets a closed connection
+            await asyncio.wait_for(reader.read(), 3)
         dripping.cancel()
         writer.close()
     assert not upstream.requests
