@@ -69,8 +69,10 @@ def breaking(text: str, chance: random.Random) -> Script:
 @asynccontextmanager
 async def gateway(tmp_path: Path, first: Upstream, *others: Upstream) -> AsyncIterator[str]:
     """Agent `nora` and route `up` on a first target, and others that continue; nothing is ever left out for failing."""
-    target = Target(url=first.url, model="m", connect=2.0, first_token=3.0, between_chunks=0.5, total=20.0, retries=0)
-    more = tuple(Target(**{**_fields(target), "url": each.url, "continues": True}) for each in others)
+    target = Target(url=first.url, model="m", connect=2.0, first_token=3.0, between_chunks=1.0, total=20.0, retries=0)
+    more = tuple(
+        Target(**{**_fields(target), "url": each.url, "continues": True, "between_chunks": 5.0}) for each in others
+    )
     settings = Settings(
         routes={"up": Route((target, *more))}, default_route="up", breaker=Breaker(failures=1000), var=tmp_path
     )
