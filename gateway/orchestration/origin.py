@@ -16,13 +16,10 @@ def listening(settings: Settings) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.server.port}"
 
 
-def origin(settings: Settings, public: str = "") -> str:
-    """The URL that `/k/…` is put behind; `public`, where it is known better than the environment knows it (a tunnel).
-
-    Raises ConfigurationError where Simli could not reach it.
-    """
+def origin(settings: Settings) -> str:
+    """The URL of now that `/k/…` is put behind. Raises ConfigurationError where Simli could not reach it."""
     local = settings.simli_is_local
-    url = (public or public_url(settings)).rstrip("/")
+    url = public_url(settings).rstrip("/")
     if problem := refusal(url, local=local):
         raise ConfigurationError([Fault(VARIABLE, 0, "", problem)])
     if not url and settings.server.port == 0:

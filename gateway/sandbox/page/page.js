@@ -80,6 +80,7 @@ function showRoom(session) {
 
 function showAgents(agents) {
   find("agent-count").textContent = agents.length;
+  find("agent-noun").textContent = agents.length === 1 ? "agent" : "agents";
   find("no-agents").hidden = agents.length > 0;
   const list = find("agents");
   if (list.contains(document.activeElement) && document.activeElement.closest("form")) { // somebody types: not now
