@@ -27,12 +27,9 @@ def test_a_sandbox_reaches_the_gateway_where_it_listens(host: str, url: str) -> 
 
 
 def test_the_public_url_goes_first() -> None:
-    """A tunnel's before the environment's; for a sandbox any will do."""
-    settings = Settings(public_url="http://127.0.0.1:9000")
-    assert origin(settings) == "http://127.0.0.1:9000"
-    assert (
-        origin(replace(REAL, public_url="https://g.example.org"), "https://t.example.org/") == "https://t.example.org"
-    )
+    """The environment's before where it listens; for a sandbox any will do."""
+    assert origin(Settings(public_url="http://127.0.0.1:9000")) == "http://127.0.0.1:9000"
+    assert origin(replace(REAL, public_url="https://g.example.org")) == "https://g.example.org"
 
 
 def test_simli_itself_is_given_no_url_that_it_cannot_reach() -> None:
