@@ -17,6 +17,8 @@ class SimliError(GatewayError):
     type = "simli_error"
     code = "simli_error"
     exit_code: ClassVar[int] = EX_UNAVAILABLE
+    refuses: ClassVar[bool] = False
+    """Whether it is an answer by which nothing was done."""
 
     def __init__(self, message: str, *, simli_code: str = "", simli_status: int = 0, **more: Any) -> None:
         super().__init__(message, **more)
@@ -25,7 +27,12 @@ class SimliError(GatewayError):
         self.simli_status = simli_status
         """The HTTP status that it answered with; 0 where there was no answer."""
         self.unsent = False
-        """Whether what was asked surely never got there, so that nothing can have been done."""
+        """Whether what was asked surely never got there."""
+
+    @property
+    def undone(self) -> bool:
+        """Whether nothing was done, for certain: what bills or makes something may be asked for again."""
+        return self.unsent or self.refuses
 
     @property
     def envelope(self) -> dict[str, Any]:
@@ -55,6 +62,7 @@ class SimliOverloaded(SimliError):
     status = 503
     code = "simli_overloaded"
     exit_code = EX_TEMPFAIL
+    refuses = True
 
 
 class SimliLimited(SimliError):
@@ -64,6 +72,7 @@ class SimliLimited(SimliError):
     type = "rate_limit_error"
     code = "simli_limited"
     exit_code = EX_TEMPFAIL
+    refuses = True
 
 
 class SimliAuthFailed(SimliError):
@@ -71,6 +80,7 @@ class SimliAuthFailed(SimliError):
 
     code = "simli_auth_failed"
     exit_code = EX_NOPERM
+    refuses = True
 
 
 class SimliBilling(SimliError):
@@ -79,6 +89,7 @@ class SimliBilling(SimliError):
     status = 402
     code = "simli_billing"
     exit_code = EX_NOPERM
+    refuses = True
 
 
 class SimliRejected(SimliError):
@@ -87,6 +98,7 @@ class SimliRejected(SimliError):
     status = 422
     code = "simli_rejected"
     exit_code = EX_DATAERR
+    refuses = True
 
 
 class SimliNotFound(SimliError):
@@ -95,6 +107,7 @@ class SimliNotFound(SimliError):
     status = 404
     code = "simli_not_found"
     exit_code = EX_DATAERR
+    refuses = True
 
 
 class SimliProtocolError(SimliError):

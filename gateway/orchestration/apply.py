@@ -11,14 +11,8 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from gateway.errors import (
-    SimliAuthFailed,
-    SimliBilling,
     SimliError,
-    SimliLimited,
-    SimliNotFound,
-    SimliOverloaded,
     SimliProtocolError,
-    SimliRejected,
 )
 from gateway.orchestration.ownership import by_age, owned
 from gateway.orchestration.plan import DUPLICATE, Step
@@ -27,10 +21,6 @@ from gateway.types.simli import SimliAgent
 
 logger = logging.getLogger("gateway.orchestration")
 
-REFUSED = (
-    SimliAuthFailed, SimliBilling, SimliLimited, SimliNotFound, SimliOverloaded, SimliRejected,
-)  # fmt: skip
-"""Errors after which nothing was done, for certain."""
 UNOWNED = "Simli did not keep the llm_endpoint of the agent that it made for {name}; the agent was deleted again"
 
 
@@ -117,9 +107,9 @@ async def _created(simli: Agents, step: Step, gateway: str) -> str:
     name = step.change.agent
     try:
         made = await simli.create_agent(step.fields)
-    except REFUSED:
-        raise
-    except SimliError:
+    except SimliError as error:
+        if error.undone:
+            raise
         with suppress(SimliError):
             for agent in sorted(await simli.agents(), key=by_age):
                 if owned(agent, gateway) == name:

@@ -16,13 +16,7 @@ from gateway.errors import (
     GatewayError,
     InvalidValue,
     KeyNotTaken,
-    SimliAuthFailed,
-    SimliBilling,
     SimliError,
-    SimliLimited,
-    SimliNotFound,
-    SimliOverloaded,
-    SimliRejected,
     StoreUnavailable,
 )
 from gateway.orchestration.launchpad import Ground, Launchpad, origin
@@ -35,8 +29,6 @@ LINK_VALID = 3600
 """Seconds that a link starts sessions."""
 KNOWN = 2.0
 """Seconds in which every process knows a new key: each looks once a second, if it has not heard of it."""
-REFUSED = (SimliAuthFailed, SimliBilling, SimliLimited, SimliNotFound, SimliOverloaded, SimliRejected)
-"""What Simli says where it surely has started nothing."""
 
 
 @dataclass(slots=True)
@@ -162,7 +154,7 @@ async def _placed(ground: Ground, session: Session) -> None:
 async def _withdrawn(ground: Ground, launch: Launch, error: BaseException) -> None:
     """Take the key away and close the record. What Simli may have started all the same is said."""
     session, store = launch.session, ground.pad.store
-    unsure = launch.asked and not isinstance(error, REFUSED) and not _unsent(error)
+    unsure = launch.asked and not (isinstance(error, SimliError) and error.undone)
     note = error.message if isinstance(error, GatewayError) else "The launch was broken off."
     if unsure:
         limits = f"{session.idle} s of silence or {ground.agent.max_session_length} s in all"
@@ -173,10 +165,6 @@ async def _withdrawn(ground: Ground, launch: Launch, error: BaseException) -> No
         await store.sessions.close(session, note=note, unsure=unsure)
     with suppress(StoreUnavailable):
         await store.keys.revoke(session.key)
-
-
-def _unsent(error: BaseException) -> bool:
-    return isinstance(error, SimliError) and error.unsent
 
 
 async def _begun(ground: Ground, launch: Launch, started: Started, warnings: Sequence[str]) -> Launched:
