@@ -96,8 +96,8 @@ class Sandbox:
 
 @contextlib.asynccontextmanager
 async def sandboxed(key: str = SANDBOX_KEY, **options: Any) -> AsyncIterator[Sandbox]:
-    """A sandbox in this loop, on a free port. It takes a few milliseconds."""
-    async with served(create_app(Options(key=key, **options))) as url:
+    """A sandbox in this loop, on a free port. It takes a few milliseconds, and babbles, which is always the same."""
+    async with served(create_app(Options(key=key, **{"voice": "babble", **options}))) as url:
         yield Sandbox(url, key)
 
 
@@ -133,7 +133,7 @@ async def served(app: ASGIApp) -> AsyncIterator[str]:
 def sandbox_process(key: str = SANDBOX_KEY, *, port: int = 0, within: float = 30.0) -> Iterator[Sandbox]:
     """`python -m gateway sandbox` on a free port, until this is left."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "gateway", "sandbox", "--port", str(port)],
+        [sys.executable, "-m", "gateway", "sandbox", "--port", str(port), "--voice", "babble"],
         cwd=ROOT,
         env={"PATH": os.defpath, "PYTHONUNBUFFERED": "1", "SIMLI_API_KEY": key},
         stdin=subprocess.DEVNULL,

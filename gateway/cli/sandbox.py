@@ -25,6 +25,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", dest="bind", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", dest="bound", type=int, default=8765, help="port (8765); 0: a free one")
     parser.add_argument("--directory", type=Path, help="where videos are kept (a temporary folder)")
+    parser.add_argument(
+        "--voice",
+        choices=("speech", "babble"),
+        default="speech",
+        help="English speech (default), or a babble without words",
+    )
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -42,7 +48,9 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         listener.close()
         print(f"gateway: {arguments.directory}: {error.strerror}; --directory chooses another", file=sys.stderr)
         return EX_CONFIG
-    options = Options(settings.simli_key, arguments.bind, listener.getsockname()[1], arguments.directory)
+    options = Options(
+        settings.simli_key, arguments.bind, listener.getsockname()[1], arguments.directory, arguments.voice
+    )
     config = uvicorn.Config(
         create_app(options),
         log_config=None,

@@ -1,5 +1,6 @@
 """The sandbox's application: every path of Simli's that a client is known to use, in both generations."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,6 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from gateway.audio.voice import voice
 from gateway.sandbox import stun
 from gateway.sandbox.accounts import Accounts
 from gateway.sandbox.api import agents, auto, compose, edge, faces, refusals, videos
@@ -30,7 +32,8 @@ LARGEST = 32 * 1024 * 1024
 def create_app(options: Options) -> ASGIApp:
     """Return the application. It keeps all its state, so one application is one sandbox."""
     accounts = Accounts(options)
-    talks = Talks(accounts)
+    speaker = voice(options.voice)
+    talks = Talks(accounts, speaker)
     rest = Rest(accounts, Patience())
     studio = Studio(options.directory)
     made = Faces()
@@ -41,7 +44,7 @@ def create_app(options: Options) -> ASGIApp:
             yield
             await talks.close()
             await rest.close()
-            await studio.close()
+            await asyncio.gather(studio.close(), asyncio.to_thread(speaker.close))
 
     app = Starlette(
         routes=[
@@ -51,7 +54,7 @@ def create_app(options: Options) -> ASGIApp:
             *compose.routes(accounts),
             *signalling.routes(accounts, rest),
             *faces.routes(accounts, made),
-            *videos.routes(accounts, studio),
+            *videos.routes(accounts, studio, speaker),
             *room.routes(talks),
             *control.routes(accounts, talks, made),
             *dashboard.routes(accounts),

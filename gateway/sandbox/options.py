@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gateway.audio.voice import Chosen
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -15,3 +17,5 @@ class Options:
     """0: a free one."""
     directory: Path | None = None
     """Where videos are kept; None: a temporary folder."""
+    voice: Chosen = "speech"
+    """What agents speak with."""

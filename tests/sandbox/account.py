@@ -51,7 +51,7 @@ class Account:
 
 
 @contextlib.asynccontextmanager
-async def account() -> AsyncIterator[Account]:
+async def account(**options: Any) -> AsyncIterator[Account]:
     """A sandbox of one's own."""
-    async with sandboxed() as sandbox, caller(base_url=sandbox.url) as http:
+    async with sandboxed(**options) as sandbox, caller(base_url=sandbox.url) as http:
         yield Account(sandbox, http)

@@ -14,6 +14,7 @@ OWN = "Simli's own"
 def of_session(asked: Mapping[str, Any], *, customs_used: bool) -> Brain:
     """`llmConfig` with provider User first, then `customLLMConfig`, unless that is ignored."""
     told: dict[str, Any] = {"prompt": asked["systemPrompt"] or "", "first_message": asked["firstMessage"] or ""}
+    told["language"] = asked["language"] or "en"
     llm, custom = asked["llmConfig"], asked["customLLMConfig"]
     over = ("customLLMConfig",) if custom is not None else ()
     if llm is not None and llm["provider"] == "User":
@@ -30,6 +31,7 @@ def of_session(asked: Mapping[str, Any], *, customs_used: bool) -> Brain:
 def of_agent(agent: Mapping[str, Any], key: str) -> Brain:
     """`llm_endpoint`, a whole address, with the token's key: an agent has none of its own."""
     told: dict[str, Any] = {"prompt": agent["prompt"], "first_message": agent["first_message"]}
+    told["language"] = agent["language"] or "en"
     if not agent["llm_endpoint"]:
         return Brain(OWN, model=agent["llm_model"] or "gpt-4o-mini", **told)
     base, doubled = based(agent["llm_endpoint"])

@@ -11,11 +11,11 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from gateway.audio.voice import Voice
 from gateway.sandbox.accounts import Accounts
 from gateway.sandbox.api import keys, refusals
 from gateway.sandbox.api.asking import Field, against, anything, body, integer, number
 from gateway.sandbox.api.compose import NAME
-from gateway.sandbox.avatar.voice import said
 from gateway.sandbox.films.film import MP4, PLAYLIST
 from gateway.sandbox.films.sound import CONTAINED, RAW, NoSound, decoded
 from gateway.sandbox.films.studio import Studio
@@ -65,14 +65,14 @@ PLACES = ("/mp4", "/hls", "/static/mp4", "/static/hls")
 KINDS = {".mp4": "video/mp4", ".m3u8": "application/vnd.apple.mpegurl", ".ts": "video/mp2t"}
 
 
-def routes(accounts: Accounts, studio: Studio) -> list[BaseRoute]:
+def routes(accounts: Accounts, studio: Studio, voice: Voice) -> list[BaseRoute]:
     """Every path of videos."""
 
     async def text(request: Request) -> Response:
         asked = (await body(request, TEXT)).values
         keys.in_body(accounts, request, "simliAPIKey", asked["simliAPIKey"])
         spoken = _speech(request, asked["requestBody"])
-        sound = partial(_voiced, spoken["text"], spoken.get("speed") or 1.0)
+        sound = partial(_voiced, voice, spoken["text"], spoken.get("speed") or 1.0)
         return _shot(accounts, studio, request, asked, sound)
 
     async def audio_legacy(request: Request) -> Response:
@@ -121,8 +121,8 @@ def _speech(request: Request, asked: Any) -> dict[str, Any]:
     return found.values
 
 
-def _voiced(text: str, pace: float) -> bytes:
-    return b"".join(pcm for _, pcm in said(text, min(max(pace, 0.25), 4.0)))
+def _voiced(voice: Voice, text: str, pace: float) -> bytes:
+    return voice.say(text, pace=min(max(pace, 0.25), 4.0)).pcm
 
 
 async def _sound(asked: dict[str, Any]) -> Callable[[], bytes]:

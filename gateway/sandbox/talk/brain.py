@@ -17,6 +17,8 @@ class Brain:
     key: str = field(default="", repr=False)
     prompt: str = ""
     first_message: str = ""
+    language: str = "en"
+    """What it speaks."""
     doubled: str = ""
     """The address to which the suffix is appended where it is appended again."""
     passed_over: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from gateway.audio.voice import Voice
 from gateway.sandbox.avatar.avatar import Avatar
 from gateway.sandbox.behaviour import Behaviour
 from gateway.sandbox.sessions import Line, Session
@@ -24,6 +25,7 @@ class Conversation:
         session: Session,
         brain: Brain,
         model: Model,
+        voice: Voice,
         behaviour: Callable[[], Behaviour],
     ) -> None:
         self.session = session
@@ -35,7 +37,8 @@ class Conversation:
         self.turns: list[Turn] = []
         self.over = asyncio.Event()
         self._model = model
-        self._speech = Speech(None)
+        self._voice = voice
+        self._speech = Speech(None, voice)
         self._running: asyncio.Task[None] | None = None
         self._active = time.time()
 
@@ -74,7 +77,7 @@ class Conversation:
 
     def _begin(self, turn: Turn) -> None:
         self.turns = [*self.turns[-KEPT + 1 :], turn]
-        self._speech = Speech(self.avatar)
+        self._speech = Speech(self.avatar, self._voice, self.brain.language)
         self._active = time.time()
         if not turn.asked and self.brain.first_message:
             turn.add(self.brain.first_message)
@@ -156,6 +159,7 @@ class Conversation:
         """The avatar, for somebody who came to watch."""
         if self.avatar is None:
             behaviour = self.behaviour()
+            self._voice.warm(self.brain.language)
             self.avatar = Avatar(self.session.face_id, fps=behaviour.fps, media=behaviour.media)
         return self.avatar
 

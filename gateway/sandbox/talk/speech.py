@@ -1,31 +1,35 @@
 """One answer on its way out of the avatar's mouth: what of it has been heard by now."""
 
-import regex
+import asyncio
+from collections import deque
 
+from gateway.audio.sentences import ripe
+from gateway.audio.voice import Voice
 from gateway.sandbox.avatar.avatar import Avatar
-from gateway.sandbox.avatar.voice import said
-
-SENTENCE = regex.compile(r".*?(?:[.!?\u2026:;](?=\s)|[\u3002\uff01\uff1f]|\n)\s*", regex.DOTALL)
-"""What is long enough to be spoken: Simli's pipeline waits for a sentence's end, too."""
 
 
 class Speech:
     """Text goes in as it comes. Without an avatar nobody listens, and all counts as heard at once."""
 
-    def __init__(self, avatar: Avatar | None) -> None:
+    def __init__(self, avatar: Avatar | None, voice: Voice, language: str = "en") -> None:
         self.text = ""
         self._avatar = avatar
+        self._voice = voice
+        self._language = language
         self._given = 0
-        """Characters of the text that were given to the avatar."""
+        """Characters of the text that were given to the voice."""
+        self._waiting: deque[str] = deque()
+        """Pieces that were given to it, and are not said yet."""
+        self._saying: asyncio.Task[None] | None = None
         self._words: list[tuple[int, str]] = []
         """Each word, and at which sample of what the avatar plays it begins."""
         self._next = avatar.played if avatar is not None else 0
 
     def add(self, piece: str) -> None:
-        """More of the answer; whole sentences go out at once."""
+        """More of the answer; whole sentences go out at once, and of the first a clause, so that it is heard early."""
         self.text += piece
-        while self._avatar is not None and (found := SENTENCE.match(self.text, self._given)):
-            self._speak(found.end())
+        while self._avatar is not None and (end := ripe(self.text, self._given, first=not self._given)) > self._given:
+            self._speak(end)
 
     def finish(self) -> None:
         """Nothing more comes: what is left is spoken as it is."""
@@ -33,12 +37,20 @@ class Speech:
             self._speak(len(self.text))
 
     def _speak(self, end: int) -> None:
-        assert self._avatar is not None
-        for word, pcm in said(self.text[self._given : end]):
-            self._avatar.play(pcm)
-            self._words.append((self._next, word))
-            self._next += len(pcm) // 2
+        if end == self._given:
+            return
+        self._waiting.append(self.text[self._given : end])
         self._given = end
+        if self._saying is None or self._saying.done():
+            self._saying = asyncio.create_task(self._say(), name="speech")
+
+    async def _say(self) -> None:
+        """One piece after another: the next is made while this one is heard."""
+        while self._avatar is not None and self._waiting:
+            spoken = await self._voice.spoken(self._waiting.popleft(), self._language)
+            self._avatar.play(spoken.pcm)
+            self._words += [(self._next + begins, word) for begins, word in spoken.words]
+            self._next += len(spoken.pcm) // 2
 
     @property
     def heard(self) -> str:
@@ -50,12 +62,16 @@ class Speech:
 
     async def over(self) -> None:
         """Return when all that was given to the avatar has been heard."""
+        if self._saying is not None:
+            await self._saying
         if self._avatar is not None:
             await self._avatar.drained()
 
     def break_off(self) -> str:
         """Fall silent, and say no more; what was heard."""
         heard = self.heard
+        if self._saying is not None:
+            self._saying.cancel()
         if self._avatar is not None:
             self._avatar.clear()
             self._avatar, self.text = None, heard

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+from gateway.audio.voice import Voice
 from gateway.sandbox.accounts import Accounts
 from gateway.sandbox.behaviour import Behaviour, changed
 from gateway.sandbox.sessions import Session
@@ -19,8 +20,9 @@ KEPT = 200
 class Talks:
     """It begins them with a session, and ends them with it."""
 
-    def __init__(self, accounts: Accounts) -> None:
+    def __init__(self, accounts: Accounts, voice: Voice) -> None:
         self.accounts = accounts
+        self.voice = voice
         self.by_id: dict[str, Conversation] = {}
         self._own: dict[str, dict[str, Any]] = {}
         self._model: Model | None = None
@@ -35,7 +37,7 @@ class Talks:
         def behaviour() -> Behaviour:
             return replace(self.accounts.behaviour, **self._own.get(session.id, {}))
 
-        talk = Conversation(session, brain, self._model, behaviour)
+        talk = Conversation(session, brain, self._model, self.voice, behaviour)
         self.by_id[session.id] = talk
         self._lives[session.id] = asyncio.create_task(self._live(talk))
         for id_ in [id_ for id_, one in self.by_id.items() if one.over.is_set()][:-KEPT]:

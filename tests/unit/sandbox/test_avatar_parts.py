@@ -1,4 +1,4 @@
-"""What an avatar is made of: the play buffer, the upsampler, the drawn face, the voice. Pure."""
+"""What an avatar is made of: the play buffer, the upsampler, the drawn face. Pure."""
 
 import asyncio
 import itertools
@@ -10,7 +10,6 @@ from gateway.sandbox.avatar.avatar import Avatar
 from gateway.sandbox.avatar.buffer import BLOCK, LONGEST_S, RATE, SILENCE, Block, PlayBuffer, audible, followed, level
 from gateway.sandbox.avatar.face import LOOKS, SIZE, Face, Look, face_of
 from gateway.sandbox.avatar.upsampling import TIMES, Upsampler
-from gateway.sandbox.avatar.voice import Saying, babble, said, words
 
 
 def sine(hertz: float, seconds: float = 0.2, loud: float = 0.5) -> Block:
@@ -92,35 +91,6 @@ def test_a_face_is_its_ids() -> None:
     assert len({id(face_of(f"face {number}")) for number in range(40)}) == len(LOOKS)
 
 
-@pytest.mark.parametrize(
-    ("text", "count"),
-    [
-        ("Hello there,  my friend.", 4),
-        ("  spaces ", 1),
-        ("今日は。", 4),
-        ("Größe 5", 2),
-        ("", 0),
-        ("สวัส", 3),
-        ("a\nb", 2),
-    ],
-)
-def test_words_are_the_text(text: str, count: int) -> None:
-    """Joined, the words are the text to the last space; scripts without spaces are said character by character."""
-    assert "".join(words(text)) == text
-    assert len(words(text)) == count
-
-
-def test_a_voice_is_always_the_same() -> None:
-    """The same word sounds the same, another differs; longer words last longer, pace shortens them; all are audible."""
-    assert babble("hello") == babble("hello") != babble("world")
-    assert len(babble("information")) > len(babble("in"))
-    assert abs(len(babble("information", 2.0)) / len(babble("information")) - 0.5) < 0.02
-    for _, pcm in said("One, two; привет, 你好!"):
-        wave = np.frombuffer(pcm, "<i2")
-        assert audible(wave) and np.abs(wave.astype(int)).max() < 16000
-        assert not wave[-400:].any()
-
-
 async def test_an_avatar_goes_by_the_clock() -> None:
     """Without a viewer, too, what it plays is over when its time is over; it says when it begins and ends to speak."""
     told: list[bool] = []
@@ -141,14 +111,3 @@ async def test_an_avatar_goes_by_the_clock() -> None:
     avatar.play(sine(300, 5).tobytes())
     await asyncio.gather(avatar.drained(), avatar.silent.wait())
     assert avatar.waiting == 0
-
-
-def test_what_was_heard_of_a_text() -> None:
-    """A text in pieces is said word by word; after so many samples the words that were begun are what was heard."""
-    saying = Saying()
-    first = saying.add("The quick bro")
-    rest = saying.add("wn fox") + saying.rest()
-    assert saying.heard(0) == ""
-    assert saying.heard(1) == "The"
-    assert saying.heard(len(first) // 2 + 1) == "The quick brown"
-    assert saying.heard(len(first + rest) // 2) == "The quick brown fox"

@@ -11,12 +11,8 @@ import numpy as np
 import regex
 from numpy.typing import NDArray
 
-from gateway.sandbox.avatar.buffer import RATE
+from gateway.audio.spoken import RATE, Spoken, words
 
-WORD = regex.compile(
-    r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]\p{M}*\s*|[^\s\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]+\s*|\s+"
-)
-"""A word with the space after it; scripts that put no spaces are said character by character."""
 VOWELS = regex.compile(r"[aeiouyäöüáéíóúàèìòùâêîôûåæøœ]+", regex.IGNORECASE)
 FOREIGN = regex.compile(r"[\p{L}--\p{Latin}]", regex.V1)
 """Letters of which about every second is a vowel, in the scripts that are not Latin."""
@@ -29,14 +25,6 @@ FORMANTS = ((730, 1090), (530, 1840), (390, 1990), (570, 840), (440, 1020))
 """In Hz, of five vowels."""
 LOUD = 0.32
 """Of full scale, at a vowel's middle."""
-
-
-def words(text: str) -> list[str]:
-    """The words of a text, each with the space behind it: joined they are the text."""
-    found: list[str] = WORD.findall(text)
-    if len(found) > 1 and found[0].isspace():
-        found[:2] = [found[0] + found[1]]
-    return found
 
 
 def said(text: str, pace: float = 1.0) -> Iterator[tuple[str, bytes]]:
@@ -75,34 +63,24 @@ def _syllable(seed: int, pace: float) -> NDArray[np.float32]:
     return vowel
 
 
-class Saying:
-    """A text that comes in pieces, as it is said; and how much of it somebody heard when it is cut off."""
+class Babble:
+    """A voice for whatever no other can say: of any language, at once, always the same."""
 
-    def __init__(self, pace: float = 1.0) -> None:
-        self.pace = pace
-        self._open = ""
-        self._begins: list[tuple[int, str]] = []
-        self._samples = 0
+    def say(self, text: str, language: str = "en", pace: float = 1.0) -> Spoken:
+        """What it makes of a text; at pace 2 twice as fast."""
+        made, begins, at = [], [], 0
+        for word, pcm in said(text, pace):
+            made.append(pcm)
+            begins.append((at, word))
+            at += len(pcm) // 2
+        return Spoken(b"".join(made), tuple(begins))
 
-    def add(self, text: str) -> bytes:
-        """The PCM of the words that are whole now; the last waits for the space behind it."""
-        found = words(self._open + text)
-        self._open = ""
-        if found and not found[-1][-1].isspace():
-            self._open = found.pop()
-        return b"".join(map(self._word, found))
+    async def spoken(self, text: str, language: str = "en") -> Spoken:
+        """The same, within the loop: it takes less than a millisecond a word."""
+        return self.say(text, language)
 
-    def rest(self) -> bytes:
-        """The PCM of the last word: no more text comes."""
-        found, self._open = words(self._open), ""
-        return b"".join(map(self._word, found))
+    def warm(self, language: str = "en") -> None:
+        """It is always ready."""
 
-    def heard(self, samples: int) -> str:
-        """The words that were begun within the first `samples` played: a word that is cut off counts as said."""
-        return "".join(word for begin, word in self._begins if begin < samples).rstrip()
-
-    def _word(self, word: str) -> bytes:
-        pcm = babble(word.strip(), self.pace)
-        self._begins.append((self._samples, word))
-        self._samples += len(pcm) // 2
-        return pcm
+    def close(self) -> None:
+        """It holds nothing."""
