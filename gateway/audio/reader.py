@@ -23,7 +23,11 @@ from gateway.audio.sentences import pieces
 from gateway.audio.spoken import Spoken, timed
 
 logger = logging.getLogger("gateway.audio")
+MODEL = "hibari"
+"""The module of the package hibari-tts; it is looked for, and imported only by the program."""
 PROGRAM = (sys.executable, "-P", "-m", "gateway.audio.reading")
+IDLE_S = 300.0
+"""Seconds without a question after which it ends; the next one starts it again."""
 START_S, ANSWER_S = 15.0, 10.0
 """Seconds for its start and for an answer; then it is killed. It takes half a second, and 50 ms."""
 REST_S = 60.0
@@ -44,8 +48,11 @@ class Dead(Exception):
 class Reader:
     """One program for all who are spoken to; one thread asks it, one piece of text at a time."""
 
-    def __init__(self, program: tuple[str, ...] = PROGRAM, *, answer_s: float = ANSWER_S) -> None:
+    def __init__(
+        self, program: tuple[str, ...] = (*PROGRAM, str(IDLE_S)), *, needs: str = MODEL, answer_s: float = ANSWER_S
+    ) -> None:
         self._program = program
+        self._needs = needs
         self._answer_s = answer_s
         self._babble = Babble()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="voice")
@@ -116,8 +123,8 @@ class Reader:
             return self._process
         if self._closed or time.monotonic() < self._rests_until:
             return None
-        if self._program is PROGRAM and find_spec("hibari") is None:
-            self._rest("hibari-tts is not installed")
+        if find_spec(self._needs) is None:
+            self._rest(f"{self._needs} is not installed")
             return None
         # A group of its own: Ctrl-C at a terminal is for the sandbox, and the pipe's end is for this.
         self._process = subprocess.Popen(  # noqa: S603 our own program

@@ -1,8 +1,8 @@
-"""The program that reads English aloud, run by `gateway.audio.reader` (`python -P -m gateway.audio.reading`).
+"""The program that reads English aloud, run by `gateway.audio.reader` (`python -P -m gateway.audio.reading IDLE`).
 
 Standard input: a line of JSON `{"text", "pace"}` at a time. Standard output: for each of them, and once at the start,
 a length in four bytes (little-endian) and so much PCM (16-bit little-endian, 16 kHz, mono). It ends with its standard
-input, so it never outlives who asks; and when nobody asked for a while, for it holds some 200 MB.
+input, so it never outlives who asks; and when nobody asked for IDLE seconds, for it holds some 230 MB.
 """
 
 import json
@@ -19,8 +19,6 @@ from numpy.typing import NDArray
 
 from gateway.audio.spoken import AUDIBLE, RATE
 
-IDLE_S = 300
-"""Seconds without a question after which it ends; the next question starts it again."""
 BEFORE_S, AFTER_S, CLAUSE_S = 0.04, 0.35, 0.12
 """Seconds of silence that are kept before the words, after a sentence, and after what goes on."""
 ENDS = ".!?\u2026"
@@ -49,14 +47,14 @@ def trimmed(wave: NDArray[np.int16], text: str) -> bytes:
     return np.concatenate([wave[begin : end + int(pause * RATE)], quiet]).astype("<i2").tobytes()
 
 
-def main() -> None:
+def main(idle: float) -> None:
     """Answer until nobody asks any more."""
     out: IO[bytes] = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # what a library prints is no answer
     model = Hibari()
     model("Ready.")  # its lexicons come with the first words
     _answer(out, b"")
-    while select.select([0], [], [], IDLE_S)[0] and (line := sys.stdin.buffer.readline()):
+    while select.select([0], [], [], idle)[0] and (line := sys.stdin.buffer.readline()):
         asked = json.loads(line)
         wave = model(asked["text"], speed=asked["pace"], seed=0)
         _answer(out, trimmed(resampled(wave), asked["text"]))
@@ -69,4 +67,4 @@ def _answer(out: IO[bytes], pcm: bytes) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(float(sys.argv[1]))

@@ -49,6 +49,8 @@ def test_words_of_a_whole_get_time_by_their_characters() -> None:
     """Between the silence before and after: a word that is twice as long begins the next one twice as late."""
     pcm = np.concatenate([np.zeros(100), np.full(901, 5000), np.zeros(500)]).astype("<i2").tobytes()
     assert timed("ab cdefg h", pcm).words == ((100, "ab "), (370, "cdefg "), (910, "h"))
+    assert timed("ab, defg h", pcm).words == ((100, "ab, "), (614, "defg "), (935, "h"))
+    assert timed("", b"").words == ()
     assert timed("a b", bytes(8)).words == ((0, "a "), (2, "b"))
 
 

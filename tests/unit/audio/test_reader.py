@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from gateway.audio.babble import Babble
-from gateway.audio.reader import Reader, english
+from gateway.audio.reader import PROGRAM, Reader, english
 from gateway.audio.spoken import RATE
 
 TEXT = "The lamp is lit at dusk, and it burns until the morning."
@@ -89,6 +89,15 @@ async def test_a_killed_program_is_started_again(reader: Reader) -> None:
     assert reader.pid not in {None, pid}
 
 
+def test_who_is_not_asked_ends_and_is_back_when_asked() -> None:
+    """It holds no memory for nobody; the next sentence is spoken as the one before it."""
+    made = Reader((*PROGRAM, "0.1"))
+    before, pid = made.say(TEXT), made.pid
+    assert pid is not None and ended(pid)
+    assert made.say(TEXT) == before and made.pid != pid
+    made.close()
+
+
 @pytest.mark.parametrize(
     "program",
     [
@@ -117,6 +126,17 @@ def test_a_program_that_does_not_start_is_left_alone(tmp_path: Path) -> None:
         made.say("Hello there.")
     made.close()
     assert tried.read_text("ascii") == "."
+
+
+def test_without_its_package_it_babbles(caplog: pytest.LogCaptureFixture) -> None:
+    """No program is started, and the log says what is missing, once."""
+    made = Reader(needs="no_such_model")
+    assert [made.say("Hello there.") for _ in range(2)] == [Babble().say("Hello there.")] * 2
+    assert made.pid is None
+    made.close()
+    assert [record.getMessage() for record in caplog.records] == [
+        "the voice does not start (no_such_model is not installed): what is said is babbled"
+    ]
 
 
 def test_closing_ends_the_program() -> None:
