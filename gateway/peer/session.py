@@ -238,10 +238,12 @@ class Session:
     async def _ping(self) -> None:
         """The round trip, every second: by a text, or where the dialect has none by the WebSocket's own ping."""
         with contextlib.suppress(Hung):
+            if self._way.dialect != "p2p":  # a text before START would be taken for a token
+                await self.words.started.wait()
             while self._line:
                 if self._way.dialect == "p2p" and isinstance(self._line, SocketLine):
                     self.watch.pinged(await self._line.round_trip())
-                elif self.words.started.is_set():
+                else:
                     await self._line.send(f"ping {self.watch.now():.6f}")
                 await asyncio.sleep(PING_EVERY)
 

@@ -101,7 +101,7 @@ class Words:
         if self._closing:
             self.end(self._closing)
         elif self.done:
-            self.end("done")
+            self.end("done", "" if stopped else words or "the line closed without a word of it")
         else:
             self.end("stop" if stopped else "dropped", words)
 
