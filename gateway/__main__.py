@@ -25,6 +25,7 @@ COMMANDS = {
     "keys": "make, list and revoke API keys",
     "faces": "faces at Simli: made of an image, looked at, deleted",
     "videos": "a face says a text or an audio file, as a video",
+    "play": "any audio to a face, live, and what was seen, heard and waited for",
     "sandbox": "a local Simli: no account, no key, no network",
     "sessions": "start, list and end sessions, and read what was said",
 }

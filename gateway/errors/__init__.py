@@ -55,6 +55,16 @@ GatewayError                  500 server_error            internal_error
 │   ├── StreamBroken          502                         stream_broken: it is no whole stream
 │   ├── FirstWordLate         504                         first_word_late
 │   └── NothingToSay          502                         nothing_to_say: only an apology would be heard
+├── PeerError                 502 peer_error              peer_error: a face that is met over WebRTC
+│   ├── NoAnswer              504                         no_answer: to the offer
+│   ├── NoConnection          502                         no_connection: ICE or DTLS failed
+│   ├── NoStart               504                         no_start: START never came
+│   ├── NoPicture             504                         no_picture: nothing was seen
+│   ├── NoSound               504                         no_sound: nothing was heard
+│   ├── SessionRefused        502                         session_refused: ERROR, with Simli's words
+│   ├── SessionLimited        429 rate_limit_error        session_limited: RATE
+│   ├── SessionDropped        502                         session_dropped: the line broke
+│   └── SessionEnded          502                         session_ended: by Simli, before its time
 ├── KnowledgeError            500                         ingesting or opening a collection failed
 └── ConfigurationError        --                          settings and agent files: every fault at once
 
@@ -62,6 +72,18 @@ Statuses and types are OpenAI's: https://platform.openai.com/docs/guides/error-c
 """
 
 from gateway.errors.configuration import ConfigurationError, Fault
+from gateway.errors.peer import (
+    NoAnswer,
+    NoConnection,
+    NoPicture,
+    NoSound,
+    NoStart,
+    PeerError,
+    SessionDropped,
+    SessionEnded,
+    SessionLimited,
+    SessionRefused,
+)
 from gateway.errors.reach import (
     FirstWordLate,
     KeyNotTaken,
@@ -152,6 +174,11 @@ __all__ = [
     "MissingKey",
     "MissingParameter",
     "ModelNotFound",
+    "NoAnswer",
+    "NoConnection",
+    "NoPicture",
+    "NoSound",
+    "NoStart",
     "NotFound",
     "NotPublic",
     "NotReachable",
@@ -159,9 +186,14 @@ __all__ = [
     "NotWritable",
     "NothingToSay",
     "Overloaded",
+    "PeerError",
     "RateLimited",
     "RequestError",
     "RequestTimeout",
+    "SessionDropped",
+    "SessionEnded",
+    "SessionLimited",
+    "SessionRefused",
     "SimliAuthFailed",
     "SimliBilling",
     "SimliError",
