@@ -7,6 +7,9 @@ from gateway.audio.sentences import ripe
 from gateway.audio.voice import Voice
 from gateway.sandbox.avatar.avatar import Avatar
 
+AHEAD_S = 20.0
+"""Seconds that are made before they are heard: most of a long answer is interrupted before its end."""
+
 
 class Speech:
     """Text goes in as it comes. Without an avatar nobody listens, and all counts as heard at once."""
@@ -48,6 +51,7 @@ class Speech:
         """One piece after another: the next is made while this one is heard."""
         while self._avatar is not None and self._waiting:
             spoken = await self._voice.spoken(self._waiting.popleft(), self._language)
+            await asyncio.sleep(max(0.0, self._avatar.waiting - AHEAD_S))
             self._avatar.play(spoken.pcm)
             self._words += [(self._next + begins, word) for begins, word in spoken.words]
             self._next += len(spoken.pcm) // 2
