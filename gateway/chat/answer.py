@@ -10,6 +10,7 @@ from gateway.chat import prompt as prompts
 from gateway.chat.addressee import addressee
 from gateway.chat.opening import Answer, filled
 from gateway.chat.request import ChatRequest
+from gateway.chat.speech import speech
 from gateway.errors import GatewayError, InvalidValue, RequestError
 from gateway.settings import Limits
 from gateway.types import (
@@ -105,6 +106,8 @@ async def _asked(
     turn.retrieved = looked_up
     prompt = prompts.composed(agent, request, said, looked_up, today=brain.today(), nonce=secrets.token_hex(4))
     stages: tuple[Stage, ...] = (stream.finished, stream.spoken, stream.single_calls)
+    if agent.speech and not _data(request):
+        stages += (speech(agent.language),)
     return await _opened(prompt, stages, turn, brain, streamed=streamed)
 
 
@@ -131,6 +134,12 @@ async def _opened(prompt: Prompt, stages: Sequence[Stage], turn: Turn, brain: Br
     sourced = [stream.sourced(prompt.passages)] if prompt.agent else []
     chunks = stream.folded(opened.chunks, (*stages, *recovered, *sourced, counted))
     return Answer(chunks, streamed, prompt.passages, opened.aclose)
+
+
+def _data(request: ChatRequest) -> bool:
+    """Whether the caller wants data that a program reads: its braces are no slip."""
+    wanted = request.parameters.get("response_format")
+    return isinstance(wanted, Mapping) and wanted.get("type") in ("json_object", "json_schema")
 
 
 def _apology(agent: Agent | None, route: str, brain: Brain) -> str:

@@ -16,7 +16,7 @@ from gateway.types import Chunk, Chunks, Stage, Turn
 logger = logging.getLogger("gateway.turn")
 
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
-_ENDED = re.compile(
+ENDED = re.compile(
     r"""[.!?\u2026\u3002\uff01\uff1f\u061f\u06d4\u0964]["'\u2019\u201c\u201d\u00ab\u00bb\u300d\u300f\uff09)\]*_]*$"""
 )
 """The end of a sentence, with the quotation marks and brackets that may close behind it."""
@@ -59,7 +59,7 @@ def joint(said: str, following: str) -> str:
     words = said.rstrip()
     if not words:
         return ""
-    pause = "" if _ENDED.search(words) else ELLIPSIS
+    pause = "" if ENDED.search(words) else ELLIPSIS
     # Han and kana are written without blanks.
     spaced = said != words and not pause
     return pause + ("" if spaced or east_asian_width(following[:1] or " ") in "WF" else " ")

@@ -41,6 +41,7 @@ class Agent:
     stream: bool = True
     """What an absent `stream` means."""
     speech: bool = True
+    """Whether its answers are made fit for the voice."""
     first_message: str = ""
     apology: str = ""
     """Spoken where the answer failed."""

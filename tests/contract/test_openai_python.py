@@ -24,8 +24,8 @@ from tests.upstream import (
 )
 
 ASK: list[ChatCompletionMessageParam] = [{"role": "user", "content": "How tall is the lighthouse?"}]
-TEXT = "Grüße 🙂 from here."
-SAY = Script(["Grüße ", "🙂 ", "from here."])
+TEXT = "Grüße 𝄞 from here."
+SAY = Script(["Grüße ", "𝄞 ", "from here."])
 
 
 async def streamed(client: openai.AsyncOpenAI, model: str, **more: Any) -> tuple[str, list[Any]]:

@@ -177,7 +177,7 @@ async def test_c05_one_that_does_not_read_is_dropped_with_its_buffers(
     """After half a second in which it took nothing: streaming, and where the whole answer is there at once."""
     upstream.script = Script(["x" * 4000] * 4000)
     reader, writer = await opened(gateway, buffer=4096)
-    writer.write(asked(orjson.dumps({**ASK, "stream": stream})))
+    writer.write(asked(orjson.dumps({**ASK, "model": "up", "stream": stream})))
     assert b" 200 " in await asyncio.wait_for(reader.readline(), 5)
     writer.transport.pause_reading()  # type: ignore[attr-defined]  # a socket's transport has it
     await asyncio.sleep(2)

@@ -13,7 +13,7 @@ from tests.serving import gateway_process
 from tests.upstream import Script, scripted
 
 HERE = Path(__file__).parent
-WORDS = ["Grüß", " Gott,", " the", " light", " is", " on. ", "🙂"]
+WORDS = ["Grüß", " Gott,", " the", " light", " is", " on. ", "𝄞"]
 CONFIG = """
 prompts = "{prompts}"
 default_route = "up"
