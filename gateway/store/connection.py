@@ -166,12 +166,12 @@ class Connection:
         self._url = url
 
     async def _close(self) -> None:
-        for client in (self._quick, self._patient):
-            if client is not None:
-                with suppress(*FOREIGN):
-                    await client.aclose(close_connection_pool=True)
+        clients = (self._quick, self._patient)
         self._quick = self._patient = None
         self._url = ""
+        for client in clients:
+            if client is not None:
+                await asyncio.shield(_closed(client))  # whoever is cancelled meanwhile leaves no socket open
 
     async def _watch(self) -> None:
         """Look for the store: seldom while it is there, soon and then twice a second while it is not."""
@@ -223,6 +223,9 @@ class Connection:
                 return answers
         except FOREIGN as error:
             raise self._failed(error) from error
+        finally:
+            if client is not self._quick and client is not self._patient:
+                await asyncio.shield(_closed(client))  # it was closed meanwhile, and may have connected again
 
     def _failed(self, error: Exception) -> StoreUnavailable:
         """Draw the consequences of an error; what the caller is told."""
@@ -257,6 +260,12 @@ class Connection:
 
 def _away() -> StoreUnavailable:
     return StoreUnavailable("The store is away; try again when it is back.")
+
+
+async def _closed(client: "redis.asyncio.Redis") -> None:
+    """Close it, and all its connections."""
+    with suppress(*FOREIGN):
+        await client.aclose(close_connection_pool=True)
 
 
 def _client(url: str, connections: int) -> "redis.asyncio.Redis":
