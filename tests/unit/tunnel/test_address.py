@@ -25,7 +25,7 @@ LINES = [
         "",
     ),
     # ngrok http 8000 --log stdout
-    ('t=2026-11-24T09:00:00+0000 lvl=info msg="open config file" path=/root/ngrok.yml err=nil', ""),
+    ('t=2026-11-24T09:00:00+0000 lvl=info msg="open config file" path=/etc/ngrok.yml err=nil', ""),
     ('t=2026-11-24T09:00:00+0000 lvl=info msg="starting web service" obj=web addr=127.0.0.1:4040', ""),
     (
         'lvl=info msg="started tunnel" obj=tunnels addr=http://localhost:8000 url=https://2a01-4f8.ngrok-free.app',
