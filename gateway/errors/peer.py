@@ -1,10 +1,9 @@
 """What kept a face from being seen and heard, once Simli had given a token for it. Messages never hold the token."""
 
+from os import EX_TEMPFAIL, EX_UNAVAILABLE
 from typing import ClassVar
 
 from gateway.errors.root import GatewayError
-
-EX_UNAVAILABLE, EX_TEMPFAIL = 69, 75
 
 
 class PeerError(GatewayError):

@@ -3,11 +3,10 @@
 Messages name the host, never the path: a capability may be in it. Nothing was started, and nothing is billed.
 """
 
+from os import EX_CONFIG, EX_UNAVAILABLE
 from typing import ClassVar
 
 from gateway.errors.root import GatewayError
-
-EX_UNAVAILABLE, EX_CONFIG = 69, 78
 
 
 class NotReachable(GatewayError):

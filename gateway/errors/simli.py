@@ -3,11 +3,10 @@
 `detail` is what Simli said, for machines that compare; the exit codes are sysexits.h's.
 """
 
+from os import EX_DATAERR, EX_NOPERM, EX_PROTOCOL, EX_TEMPFAIL, EX_UNAVAILABLE
 from typing import Any, ClassVar
 
 from gateway.errors.root import GatewayError
-
-EX_DATAERR, EX_UNAVAILABLE, EX_TEMPFAIL, EX_PROTOCOL, EX_NOPERM = 65, 69, 75, 76, 77
 
 
 class SimliError(GatewayError):
