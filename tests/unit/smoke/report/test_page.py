@@ -132,7 +132,7 @@ def test_findings_stand_before_everything() -> None:
     source = rendered(runs.silent())
     text = Read(source).text
     assert text.index("Look at the voice provider's key") < text.index("A sandbox was started") < text.index("glance")
-    assert 'href="#turn-0"' in source
+    assert 'href="#turn-1"' in source
     assert text.index("At fault: voice provider.") < text.index("tts_refused")
 
 
