@@ -57,7 +57,7 @@ class Room:
 
     def __init__(self) -> None:
         self.url = ""
-        self.state: dict[str, Any] = {"state": "listening", "reason": "", "hearing": True, "ears": ""}
+        self.state: dict[str, Any] = {"state": "listening", "reason": "", "hearing": False, "ears": ""}
         self.turns: list[dict[str, Any]] = []
         self.offers: list[str] = []
         self.typed: list[str] = []

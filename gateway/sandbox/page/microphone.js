@@ -8,8 +8,6 @@ const WHY = {
   OverconstrainedError: "The microphone cannot do what a conversation needs.",
 };
 const QUIETEST = -60; // dBFS of an empty meter
-const SPEECH = -48; // and of what can be a voice
-const ABOVE = 9; // dB that a voice is above the room's own noise
 
 export class NoMicrophone extends Error {}
 
@@ -19,7 +17,6 @@ export class Microphone {
     this.stream = stream;
     [this.track] = stream.getAudioTracks();
     this.track.onended = () => lost("The microphone is gone.");
-    this.floor = 0;
     this.context = new AudioContext();
     this.analyser = this.context.createAnalyser();
     this.analyser.fftSize = 1024;
@@ -49,13 +46,12 @@ export class Microphone {
     this.track.enabled = !muted;
   }
 
-  // How loud it is now: `level` 0 to 1, and whether that is a `voice`. For a meter, some twenty times a second.
-  heard() {
+  // How loud it is now, 0 to 1.
+  get level() {
+    if (this.muted) return 0;
     this.analyser.getFloatTimeDomainData(this.wave);
     const power = this.wave.reduce((sum, one) => sum + one * one, 0) / this.wave.length;
-    const loud = Math.max(QUIETEST, 10 * Math.log10(power + 1e-12));
-    this.floor += (loud - this.floor) * (loud < this.floor ? 0.2 : 0.002);
-    return { level: 1 - loud / QUIETEST, voice: !this.muted && loud > Math.max(SPEECH, this.floor + ABOVE) };
+    return Math.min(1, Math.max(0, 1 - 10 * Math.log10(power + 1e-12) / QUIETEST));
   }
 
   close() {

@@ -7,7 +7,6 @@ import { duration, waited } from "/sandbox/waterfall.js";
 const find = (id) => document.getElementById(id);
 const room = location.pathname.split("/")[2];
 const MEASURED = 50; // ms between two looks at the microphone
-const HELD = 500; // ms for which "hears you" stands after a voice
 const RETRY = [500, 1000, 2000, 4000, 8000]; // ms until the next attempt to connect
 const ASKED = 700; // ms after which the browser is taken to be asking the person
 const LATE = 1500; // ms after which it is said that the sandbox is away
@@ -19,11 +18,10 @@ const NOW = {
   speaking: "Speaking", muted: "You are muted", typed: "Waits for you to type", ended: "Over",
 };
 
-let told = { state: "waiting", reason: "", hearing: true, ears: "" };
+let told = { state: "waiting", reason: "", hearing: false, ears: "" };
 let microphone = null;
 let connected = false;
 let over = false;
-let voiced = 0;
 let attempts = 0;
 let away = null;
 const turns = new Map();
@@ -43,7 +41,7 @@ const feed = new Feed(room, {
 function now() {
   if (over) return "ended";
   if (!connected) return attempts ? "reconnecting" : "connecting";
-  if (microphone && performance.now() - voiced < HELD) return "hears";
+  if (microphone && told.hearing) return "hears";
   if (told.state === "thinking" || told.state === "speaking") return told.state;
   if (!microphone || told.ears) return "typed";
   return microphone.muted ? "muted" : "listening";
@@ -125,11 +123,7 @@ function end() {
 }
 
 function measure() {
-  if (!microphone) return;
-  const { level, voice } = microphone.heard();
-  find("level").firstElementChild.style.transform = `scaleX(${microphone.muted ? 0 : Math.min(1, Math.max(0, level)).toFixed(3)})`;
-  if (voice && connected && told.hearing) voiced = performance.now();
-  show();
+  if (microphone) find("level").firstElementChild.style.transform = `scaleX(${microphone.level.toFixed(3)})`;
 }
 
 // The microphone, if the person and the browser agree to it; who does not answer the browser's question can type.
