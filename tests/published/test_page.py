@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from tests.chromium import Page, chromium
+from gateway.peer.chromium import chromium
+from gateway.peer.devtools import Page
 from tests.sandboxed import Sandbox, sandboxed
 from tests.upstream import Script, Upstream, scripted
 
