@@ -67,6 +67,10 @@ CAUSES: dict[str, Cause] = {
     ),
     "session_ended": Cause("Simli", "Raise `max_idle_time` and `max_session_length` in the agent's file."),
     # Connected, and silent.
+    "no_sound": Cause("Simli", "It was sent sound and does not speak it: start another session, with another face."),
+    "first_message_missing": Cause(
+        "Simli", "Its agent may have another first message, or none: run `gateway agents apply`."
+    ),
     "deaf": Cause("Simli", "It cannot hear what is said; its words say why."),
     "llm_not_called": Cause(
         "Simli",
