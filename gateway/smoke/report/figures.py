@@ -12,6 +12,11 @@ def ms(value: float | None) -> str:
     return f"{value / 1000:.1f} s" if abs(value) >= 10_000 else f"{value:.0f} ms".replace("-0 ms", "0 ms")
 
 
+def brief(value_ms: float | None) -> str:
+    """Milliseconds for a sentence: `812 ms`, `1.2 s`."""
+    return ms(value_ms) if value_ms is None or abs(value_ms) < 999.5 else f"{value_ms / 1000:.1f} s"
+
+
 def percent(share: float | None) -> str:
     """A share of 1."""
     return NOT_SEEN if share is None else f"{share * 100:.0f} %"

@@ -65,7 +65,8 @@ def levels(path: Path) -> Levels:
     wave = np.concatenate([np.zeros(lead, np.float32), *waves])
     size = RATE // PER_SECOND
     blocks = np.pad(wave, (0, -wave.size % size)).reshape(-1, size)
-    return np.sqrt(np.mean(blocks**2, axis=1)).astype(np.float32)
+    loud: Levels = np.sqrt(np.mean(blocks**2, axis=1)).astype(np.float32)
+    return loud
 
 
 def _wave(pieces: Sequence[AudioFrame]) -> Levels:
@@ -79,4 +80,4 @@ def _opened(path: Path) -> Iterator[InputContainer]:
         with av_open(str(path)) as container:
             yield container
     except (OSError, FFmpegError) as failed:
-        raise NoFilm(f"{path.name} could not be read: {failed}.") from failed
+        raise NoFilm(f"{path.name} could not be read: {failed.strerror}.") from failed

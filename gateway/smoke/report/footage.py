@@ -40,7 +40,7 @@ def footage(smoke: Smoke, folder: Path) -> Footage:
         seconds = film.length(path)
         heard = wave(film.levels(path), seconds, smoke.turns, smoke.film_at)
         times = [(index + 0.5) * seconds / STRIP for index in range(STRIP)]
-        captions = [f"{clock(time)} {_who(time, heard, smoke)}" for time in times]
+        captions = [f"{clock(time)}, {_who(time, heard, smoke)}" for time in times]
         strip = _pictures(path, times, captions, STRIP_WIDE)
         number = _first_answer(smoke.turns)
         return Footage(strip, _mouth(path, smoke, number), number, heard)
@@ -82,4 +82,3 @@ def _who(time: float, heard: Wave, smoke: Smoke) -> str:
         if asked is not None and end is not None and asked <= time + smoke.film_at <= end:
             return "the person speaks"
     return "silence"
-

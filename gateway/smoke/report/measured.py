@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from gateway.smoke.report.figures import NOT_SEEN, counted, ms, percent
+from gateway.smoke.report.figures import NOT_SEEN, brief, counted, ms, percent
 from gateway.smoke.report.waits import median_wait_ms, misheard
 from gateway.types.smoke import Smoke, SmokeMedia
 
@@ -17,16 +17,23 @@ class Figure(NamedTuple):
 
 def tiles(smoke: Smoke) -> tuple[Figure, ...]:
     """What a person asks first."""
-    silent = [turn.silent_ms for turn in smoke.turns if turn.interrupted and turn.silent_ms is not None]
     media = smoke.media
-    return (
-        Figure("waited", ms(median_wait_ms(smoke.turns)), "from the end of a question to the first sound; the median"),
-        Figure("questions misheard", percent(misheard(smoke.turns, "question_error")), "of the words, by the avatar"),
-        Figure("answers misheard", percent(misheard(smoke.turns, "answer_error")), "of the words, by the recogniser"),
-        Figure("spoken over", ms(max(silent) if silent else None), "until the avatar was silent; the longest"),
-        Figure("pictures", f"{media.fps:.1f} fps", f"{counted(media.freezes, 'freeze')}, {percent(media.moving)} moving"),
-        Figure("lips", _behind(media.lip_offset_ms), "the mouth against the sound"),
-    )
+    found = [
+        Figure("waited", brief(median_wait_ms(smoke.turns)), "from a question's end to the first sound; the median")
+    ]
+    if smoke.mode != "compose":
+        heard = percent(misheard(smoke.turns, "question_error"))
+        found.append(Figure("questions misheard", heard, "of the words, by the avatar"))
+    heard = percent(misheard(smoke.turns, "answer_error"))
+    found.append(Figure("answers misheard", heard, "of the words, by the recogniser"))
+    if broken := [turn for turn in smoke.turns if turn.interrupted]:
+        seen = [turn.silent_ms for turn in broken if turn.silent_ms is not None]
+        longest = brief(max(seen) if len(seen) == len(broken) else None)
+        found.append(Figure("spoken over", longest, "until the avatar was silent; the longest"))
+    moving = f"{counted(media.freezes, 'freeze')}, {percent(media.moving)} moving"
+    found.append(Figure("pictures", f"{media.fps:.1f} fps", moving))
+    found.append(Figure("lips", *_lips(media.lip_offset_ms)))
+    return tuple(found)
 
 
 def figures(media: SmokeMedia) -> tuple[Figure, ...]:
@@ -43,14 +50,14 @@ def figures(media: SmokeMedia) -> tuple[Figure, ...]:
         Figure("sound gaps", f"{media.audio_gaps}", "times that no sound came for too long"),
         Figure("picture jitter", ms(media.picture_jitter_ms), "how unevenly the pictures came"),
         Figure("sound jitter", ms(media.sound_jitter_ms), "how unevenly the sound came"),
-        Figure("lips", _behind(media.lip_offset_ms), "the mouth against the sound"),
+        Figure("lips", *_lips(media.lip_offset_ms)),
         Figure("round trip", ms(media.round_trip_ms), "to the face and back"),
     )
 
 
-def _behind(offset_ms: float | None) -> str:
+def _lips(offset_ms: float | None) -> tuple[str, str]:
     if offset_ms is None:
-        return NOT_SEEN
+        return NOT_SEEN, "the mouth against the sound"
     if round(offset_ms) == 0:
-        return "in time"
-    return f"{ms(abs(offset_ms))} {'behind' if offset_ms > 0 else 'ahead'}"
+        return ms(0.0), "the mouth moves with the sound"
+    return ms(abs(offset_ms)), f"the mouth moves {'after' if offset_ms > 0 else 'before'} the sound"

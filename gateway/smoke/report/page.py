@@ -19,7 +19,7 @@ from gateway.smoke.report.transcripts import transcripts
 from gateway.smoke.report.turns import turns
 from gateway.smoke.report.verdict import MODES, of_run, sentence
 from gateway.smoke.report.waterfall import comparison
-from gateway.types.smoke import Smoke
+from gateway.types.smoke import Smoke, SmokeMedia
 
 TEMPLATES = Path(__file__).parent / "templates"
 FILTERS: dict[str, Callable[..., str]] = {
@@ -29,28 +29,33 @@ FILTERS: dict[str, Callable[..., str]] = {
     "clock": figures.clock,
     "day": figures.day,
     "counted": figures.counted,
-    "quoted": lambda name: quote(name),
+    "quoted": quote,
 }
 
 
 def page(smoke: Smoke, footage: Footage, screenshots: tuple[Picture, ...]) -> str:
     """The whole page. Every text of it that is not this program's own is escaped."""
     style = (TEMPLATES / "page.css").read_text("utf-8")
-    return _environment().get_template("page.html").render(
-        smoke=smoke,
-        judged=of_run(smoke),
-        sentence=sentence(smoke),
-        mode=MODES[smoke.mode],
-        tiles=tiles(smoke),
-        media=media_figures(smoke.media),
-        turns=turns(smoke),
-        comparison=comparison(smoke.turns),
-        transcripts=transcripts(smoke.said),
-        footage=footage,
-        screenshots=screenshots,
-        further=smoke.screenshots[MOST:],
-        style=Markup(style),  # noqa: S704, it is a file of this folder
-        policy=_policy(style),
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            smoke=smoke,
+            judged=of_run(smoke),
+            sentence=sentence(smoke),
+            mode=MODES[smoke.mode],
+            tiles=tiles(smoke),
+            media=media_figures(smoke.media),
+            untouched=SmokeMedia(),
+            turns=turns(smoke),
+            comparison=comparison(smoke.turns),
+            transcripts=transcripts(smoke.said),
+            footage=footage,
+            screenshots=screenshots,
+            further=smoke.screenshots[MOST:],
+            style=Markup(style),  # noqa: S704, it is a file of this folder
+            policy=_policy(style),
+        )
     )
 
 

@@ -54,6 +54,8 @@ def _screenshot(shot: Screenshot, path: Path) -> Picture:
         with av_open(str(path)) as container:
             for frame in container.decode(video=0):
                 return jpeg(frame, WIDE, shot.caption)
-    except (OSError, IndexError, FFmpegError) as failed:
-        return Picture("", 0, 0, f"{shot.caption} ({shot.file} could not be read: {failed})")
+    except IndexError:
+        pass
+    except (OSError, FFmpegError) as failed:
+        return Picture("", 0, 0, f"{shot.caption} ({shot.file} could not be read: {failed.strerror})")
     return Picture("", 0, 0, f"{shot.caption} ({shot.file} holds no picture)")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.cells import cell_len, set_cell_size
 
-from gateway.smoke.report.figures import ms, percent, readable, seconds
+from gateway.smoke.report.figures import brief, ms, percent, readable, seconds
 from gateway.smoke.report.measured import tiles
 from gateway.smoke.report.verdict import MODES, of_run, of_turn, sentence
 from gateway.smoke.report.waits import waited_ms
@@ -33,10 +33,10 @@ def table(smoke: Smoke) -> list[str]:
 
 def _turns(smoke: Smoke) -> Iterator[str]:
     yield f"{'':<4}{'asked':<{ASKED}} {'waited':>8} {'misheard':>11}  verdict"
-    yield f"{'':<4}{'':<{ASKED}} {'':>8} {'asked/heard':>11}"
+    yield f"{'':<4}{'':<{ASKED}} {'':>8} {'ask/answer':>11}"
     for number, turn in enumerate(smoke.turns):
         asked = _cut(turn.question or "(the first message)", ASKED)
-        wait = ms(waited_ms(turn.moments)) if turn.question else ""
+        wait = brief(waited_ms(turn.moments)) if turn.question else ""
         errors = f"{_error(turn.question_error)}/{_error(turn.answer_error)}"
         verdict = of_turn(turn, number, smoke.findings).word
         yield from _row(f"{number:>2}  {asked} {wait:>8} {errors:>11}  ", verdict)

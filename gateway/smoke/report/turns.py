@@ -1,6 +1,7 @@
 """A turn as the report shows it: both sides' words, its moments, its waterfall, what came of an interruption."""
 
 from collections.abc import Iterator
+from textwrap import shorten
 from typing import NamedTuple
 
 from gateway.smoke.report.figures import clock, ms
@@ -25,6 +26,8 @@ MOMENTS = {
     "last_token": "last token",
     "end": "its last sound",
 }
+TITLE = 140
+"""Characters of a question that stand above its turn; all of it stands below."""
 UPSTREAM = {
     "": "not known",
     "cancelled": "the stream from the model was cancelled",
@@ -47,6 +50,7 @@ class TurnShown(NamedTuple):
     """Everything of one turn."""
 
     number: int
+    title: str
     turn: SmokeTurn
     judged: Judged
     question: Compared
@@ -66,6 +70,7 @@ def turns(smoke: Smoke) -> tuple[TurnShown, ...]:
 def _shown(turn: SmokeTurn, number: int, smoke: Smoke, whole_ms: float) -> TurnShown:
     return TurnShown(
         number,
+        shorten(turn.question, TITLE, placeholder=" …") if turn.question else "The first message",
         turn,
         of_turn(turn, number, smoke.findings),
         _beside(turn.question, turn.understood),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
-from gateway.smoke.report.figures import counted, ms
+from gateway.smoke.report.figures import brief, counted
 from gateway.smoke.report.waits import median_wait_ms
 from gateway.types.smoke import Finding, Smoke, SmokeTurn
 
@@ -59,13 +59,17 @@ def of_turn(turn: SmokeTurn, number: int, findings: Sequence[Finding]) -> Judged
 def _praise(smoke: Smoke) -> str:
     asked = [turn for turn in smoke.turns if turn.question]
     whole = [turn for turn in asked if not turn.interrupted]
-    says = [f"{counted(len(whole), 'question')} answered aloud" if whole else "Every step held"]
+    says = [
+        f"{counted(len(whole), 'question')} {'was' if len(whole) == 1 else 'were'} answered aloud"
+        if whole
+        else "Every step held"
+    ]
     if (wait := median_wait_ms(smoke.turns)) is not None:
-        says.append(f"{ms(wait)} from the end of a question to the first sound of its answer, in the median")
+        says.append(f"an answer began {brief(wait)} after its question")
     silent = [turn.silent_ms for turn in asked if turn.interrupted and turn.silent_ms is not None]
     if silent:
-        says.append(f"silent {ms(max(silent))} after it was spoken over")
-    return f"{_listed(says)}."
+        says.append(f"the avatar fell silent {brief(max(silent))} after it was spoken over")
+    return _capital(f"{_listed(says)}.")
 
 
 def _listed(parts: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """The film's sound drawn: where the avatar is heard, in which answer, and where the person speaks."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +35,8 @@ class Part(NamedTuple):
     """A stretch as the outline of an SVG path in a box of 1000 by 100."""
 
     path: str
+    x: float
+    """Where it begins, in per cent."""
     turn: int | None
 
 
@@ -67,7 +70,7 @@ def wave(levels: Levels, seconds: float, turns: Sequence[SmokeTurn], film_at: fl
     whole = max(seconds, levels.size / PER_SECOND, 0.1)
     found = tuple(_stretches(levels, turns, film_at))
     loudest = float(levels.max(initial=FLOOR))
-    parts = tuple(Part(_outline(levels / loudest, stretch, whole), stretch.turn) for stretch in found)
+    parts = tuple(_part(levels / loudest, stretch, whole) for stretch in found)
     step = next((each for each in STEPS if whole / each <= 7), STEPS[-1])
     ticks = tuple(Tick(round(at / whole * 100, 2), at) for at in range(0, int(whole) + 1, step))
     return Wave(whole, found, parts, tuple(_bands(turns, film_at, whole)), ticks)
@@ -97,13 +100,17 @@ def _owner(begin: float, end: float, turns: Sequence[SmokeTurn]) -> int | None:
     return number if share > 0 else None
 
 
+def _part(levels: Levels, stretch: Stretch, whole: float) -> Part:
+    return Part(_outline(levels, stretch, whole), round(stretch.begin / whole * 100, 2), stretch.turn)
+
+
 def _outline(levels: Levels, stretch: Stretch, whole: float) -> str:
-    """Up along the upper edge, and back along the lower one."""
+    """There along the upper edge, and back along the lower one."""
     first, last = int(stretch.begin * PER_SECOND), round(stretch.end * PER_SECOND)
     per_bin = max(1.0, whole * PER_SECOND / BINS)
     edges = np.unique(np.append(np.arange(first, last, per_bin).astype(int), last))
     upper, lower = [], []
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+    for begin, end in pairwise(edges):
         x = (begin + end) / 2 / PER_SECOND / whole * 1000
         high = max(1.0, float(levels[begin:end].max(initial=0.0)) ** 0.7 * 48)
         upper.append(f"{x:.1f} {50 - high:.0f}")

@@ -1,6 +1,6 @@
 """What was said beside what was heard: the words that differ, found by laying one text along the other."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from difflib import SequenceMatcher
 from itertools import groupby
 from typing import Literal, NamedTuple, TypeAlias
@@ -15,7 +15,7 @@ LONG = 2000
 
 
 class Run(NamedTuple):
-    """Words in a row that fared alike, with the spaces after them."""
+    """Words in a row that fared alike. The space after words that differ is a run of its own."""
 
     text: str
     kind: Kind
@@ -46,13 +46,12 @@ def keys(text: str) -> list[str]:
 def compared(said: str, heard: str, *, broken_off: bool = False) -> Compared:
     """Lay them along each other. Of what was broken off, the end that was not heard is `cut`, and no difference."""
     left, right = WORD.findall(readable(said)), WORD.findall(readable(heard))
-    of_left, of_right = _differing(left, right)
-    kinds = _kinds(left, of_left)
+    missed, wrong = _differing(left, right)
+    end = len(left)
     if broken_off:
-        same = [index for index, word in enumerate(left) if key(word) and index not in of_left]
-        after = same[-1] + 1 if same else 0
-        kinds = [*kinds[:after], *("cut" for _ in left[after:])]
-    return Compared(_runs(left, kinds), _runs(right, _kinds(right, of_right)))
+        heard_at = [index for index, word in enumerate(left) if key(word) and index not in missed]
+        end = heard_at[-1] + 1 if heard_at else 0
+    return Compared(_runs(left, missed, end), _runs(right, wrong, len(right)))
 
 
 def plain(text: str) -> tuple[Run, ...]:
@@ -62,22 +61,32 @@ def plain(text: str) -> tuple[Run, ...]:
 
 def _differing(left: Sequence[str], right: Sequence[str]) -> tuple[set[int], set[int]]:
     """The places on either side of words that the other side has not."""
-    places = tuple([index for index, word in enumerate(side) if key(word)] for side in (left, right))
-    names = tuple([key(side[index]) for index in at] for side, at in zip((left, right), places, strict=True))
-    matcher = SequenceMatcher(None, *names, autojunk=max(map(len, names)) > LONG)
-    found: tuple[set[int], set[int]] = set(), set()
+    at_left, at_right = _places(left), _places(right)
+    keys_left, keys_right = [key(left[index]) for index in at_left], [key(right[index]) for index in at_right]
+    matcher = SequenceMatcher(None, keys_left, keys_right, autojunk=max(len(keys_left), len(keys_right)) > LONG)
+    missed: set[int] = set()
+    wrong: set[int] = set()
     for tag, a, b, c, d in matcher.get_opcodes():
-        if tag == "equal" or "".join(names[0][a:b]) == "".join(names[1][c:d]):
+        if tag == "equal" or "".join(keys_left[a:b]) == "".join(keys_right[c:d]):
             continue  # `key board` is `keyboard`
-        found[0].update(places[0][a:b])
-        found[1].update(places[1][c:d])
-    return found
+        missed.update(at_left[a:b])
+        wrong.update(at_right[c:d])
+    return missed, wrong
 
 
-def _kinds(words: Sequence[str], differing: set[int]) -> list[Kind]:
-    return ["other" if index in differing else "same" for index in range(len(words))]
+def _places(words: Sequence[str]) -> list[int]:
+    """Of those that are more than marks."""
+    return [index for index, word in enumerate(words) if key(word)]
 
 
-def _runs(words: Iterable[str], kinds: Iterable[Kind]) -> tuple[Run, ...]:
-    grouped = groupby(zip(words, kinds, strict=True), key=lambda each: each[1])
-    return tuple(Run("".join(word for word, _ in group), kind) for kind, group in grouped)
+def _runs(words: Sequence[str], differing: Collection[int], end: int) -> tuple[Run, ...]:
+    """Words that fared alike, together; from `end` on they were cut off."""
+    kinds: list[Kind] = ["cut" if at >= end else "other" if at in differing else "same" for at in range(len(words))]
+    found: list[Run] = []
+    for kind, group in groupby(range(len(words)), key=kinds.__getitem__):
+        text = "".join(words[index] for index in group)
+        bare = text if kind == "same" else text.rstrip()
+        found.append(Run(bare, kind))
+        if len(bare) < len(text):
+            found.append(Run(text[len(bare) :], "same"))
+    return tuple(found)

@@ -45,7 +45,7 @@ ASKED = (
         "What may I bring into the tea room?",
         understood="What may I bring into the tea room?",
         question_error=0.0,
-        answer="Dogs are welcome on a lead, and prams stay in the porch. The scones are baked at seven, and again at noon.",
+        answer="Dogs are welcome on a lead, and prams stay in the porch. The scones are baked at seven.",
         heard="Dogs are welcome on a lead and",
         facts=("dogs",),
         sources=("lighthouse/tea-room.md#dogs",),
@@ -139,9 +139,7 @@ def silent() -> Smoke:
 
 def interrupted_wrong() -> Smoke:
     turn = replace(ASKED[1], silent_ms=1840.0, upstream="ran on", heard=ASKED[1].answer)
-    finding = Finding(
-        "not_hushed", "Simli", "The avatar spoke on for 1.84 s.", "Tell Simli, with the session's id.", 1
-    )
+    finding = Finding("not_hushed", "Simli", "The avatar spoke on for 1.84 s.", "Tell Simli, with the session's id.", 1)
     return replace(run(ASKED[0], turn, ASKED[2]), findings=(finding,))
 
 
@@ -182,7 +180,10 @@ def hostile() -> Smoke:
         ASKED[1], question=HOSTILE, understood=HOSTILE + "a", answer=HOSTILE, heard=HOSTILE + "b", facts=(HOSTILE,)
     )
     finding = Finding(HOSTILE, "model", HOSTILE, HOSTILE, 0)
-    said = {HOSTILE: (SmokeLine("user", HOSTILE),), "gateway": (SmokeLine("user", HOSTILE + " c"),)}
+    said: dict[str, tuple[SmokeLine, ...]] = {
+        HOSTILE: (SmokeLine("user", HOSTILE),),
+        "gateway": (SmokeLine("user", HOSTILE + " c"),),
+    }
     shot = Screenshot(HOSTILE, "no'\".png")
     return Smoke(
         mode="auto",
