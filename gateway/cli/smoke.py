@@ -2,17 +2,18 @@
 
 import argparse
 import asyncio
+import re
 import shutil
 import signal
 import sys
 import textwrap
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
 
 from rich.console import Console
+from rich.markup import escape
 
 from gateway.cli.faces import seconds
 from gateway.cli.play import whole
@@ -29,6 +30,7 @@ KEPT = 10
 """Reports that stay under var/smoke."""
 WIDTH = 80
 NAME = 20
+NAMED = re.compile(r"\d{8}T\d{6}")
 MARKS = {"passed": "ok", "failed": "FAILED", "skipped": "--"}
 
 
@@ -43,7 +45,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--question", action="append", default=[], metavar="TEXT", help="ask this; may be repeated")
     parser.add_argument("--fact", action="append", default=[], metavar="TEXT", help="what its answer has to hold")
     parser.add_argument("--script", type=Path, metavar="FILE", help="questions as TOML or YAML, also as audio files")
-    parser.add_argument("--questions", type=whole(1, MOST), metavar="N", help="only so many; 1: without an interruption")
+    parser.add_argument(
+        "--questions", type=whole(1, MOST), metavar="N", help="only so many; 1: without an interruption"
+    )
     parser.add_argument(
         "--start", choices=get_args(Start), default="session", help="how the session is started (session)"
     )
@@ -58,11 +62,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Hold it; 0 only if everything held. Raises InvalidValue for what cannot be asked for."""
     wanted = _wanted(arguments, settings)
     held = Run(settings, wanted)
-    shown = Shown()
-    held.steps.began, held.steps.done = shown.began, shown.done
-    with shown.console.status("") if shown.live else _nothing() as status:
-        shown.status = status
-        interrupted = asyncio.run(_held(held))
+    interrupted = asyncio.run(_held(held))
     smoke = held.smoke()
     page = report.written(smoke, wanted.folder)
     if arguments.json:
@@ -73,6 +73,34 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     if not arguments.report:
         _forget(wanted.folder.parent)
     return EX_INTERRUPTED if interrupted else status_of(smoke)
+
+
+async def _held(held: Run) -> bool:
+    """To its end, or until Ctrl-C, which ends it as properly; whether that was so. A second one ends it at once."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    asked = asyncio.Event()
+
+    def stop() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+        asked.set()
+        if task:
+            task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    try:
+        with Shown() as shown:
+            held.steps.began, held.steps.done = shown.began, shown.done
+            await held.hold()
+    except asyncio.CancelledError:
+        if not asked.is_set():
+            raise
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+    return asked.is_set()
 
 
 def status_of(smoke: Smoke) -> int:
@@ -111,3 +139,38 @@ def _questions(arguments: argparse.Namespace) -> Sequence[Question]:
     else:
         found = SAMPLES
     return script.first(found, arguments.questions) if arguments.questions else found
+
+
+class Shown:
+    """How far it is, on standard error: a line a step; on a terminal also the one that is under way."""
+
+    def __init__(self) -> None:
+        self._status = Console(stderr=True).status("") if sys.stderr.isatty() else None
+
+    def __enter__(self) -> "Shown":
+        if self._status:
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._status:
+            self._status.stop()
+
+    def began(self, name: str, says: str) -> None:
+        """This is done now."""
+        if self._status:
+            self._status.update(escape(textwrap.shorten(f"{name}: {says}", WIDTH - 4, placeholder="…")))
+
+    def done(self, step: Step) -> None:
+        """This was done."""
+        first = f"{MARKS[step.verdict]:<7}{step.name[:NAME]:<{NAME}}{step.seconds:5.1f} s  "
+        blank = " " * len(first)
+        lines = textwrap.wrap(step.says, WIDTH - len(first)) or [""]
+        print(first + lines[0], *(blank + line for line in lines[1:]), sep="\n", file=sys.stderr, flush=True)
+
+
+def _forget(reports: Path) -> None:
+    """Only the newest reports stay."""
+    old = sorted(one for one in reports.iterdir() if one.is_dir() and NAMED.fullmatch(one.name))
+    for one in old[:-KEPT]:
+        shutil.rmtree(one, ignore_errors=True)

@@ -3,11 +3,9 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-import httpx
-
-from gateway.errors import NoSound, PeerError
+from gateway.errors import NoSound
 from gateway.peer.listening import Sounded
 from gateway.peer.packets import Packets
 from gateway.peer.playing import Playing
@@ -42,7 +40,9 @@ class Composed:
         for number, question in enumerate(self.scene.wanted.questions):
             name = "interruption" if question.interrupted else f"question {number + 1}"
             async with self.scene.steps.step(name, question.text) as step:
-                turn = await (self._broken_off(number, question) if question.interrupted else self._asked(number, question))
+                turn = await (
+                    self._broken_off(number, question) if question.interrupted else self._asked(number, question)
+                )
                 step.says = f"{question.text} {_short(turn)}"
                 if turn.missing:
                     step.verdict = "failed"

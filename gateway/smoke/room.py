@@ -73,7 +73,9 @@ class Conversed:
                 spoken = spoken or await self._say(question)
                 if question.interrupted:
                     turn, spoken = await self._broken_off(number, question, spoken, questions[number + 1])
-                    silent = "nothing was interrupted" if turn.silent_ms is None else f"silent after {turn.silent_ms:.0f} ms"
+                    silent = (
+                        "nothing was interrupted" if turn.silent_ms is None else f"silent after {turn.silent_ms:.0f} ms"
+                    )
                     step.says = f"{question.text} ({silent}, upstream {turn.upstream or 'unknown'})"
                     continue
                 turn, spoken = await self._answered(number, question, spoken), None
@@ -143,7 +145,12 @@ class Conversed:
         """An answer into which the next question is asked; that one, spoken, where there was something to interrupt."""
         scene, watch = self.scene, self.scene.watch
         itself, otherwise = await scene.itself(question, spoken.pcm)
-        known: dict[str, Any] = {"question": question, "number": number, "itself": itself, "itself_otherwise": otherwise}
+        known: dict[str, Any] = {
+            "question": question,
+            "number": number,
+            "itself": itself,
+            "itself_otherwise": otherwise,
+        }
         try:
             began = await scene.listening.began(spoken.ended, scene.wanted.wait)
         except NoSound:
@@ -270,7 +277,10 @@ def _moments(came: _Came, scene: Scene) -> Moments:
 async def entered(scene: Scene, room_url: str) -> AsyncIterator[Conversed]:
     """The room, entered. Raises PeerError, SimliUnavailable."""
     local = loopback(urlsplit(room_url).hostname or "")
-    async with httpx.AsyncClient(timeout=scene.wanted.wait, trust_env=not local) as http, contextlib.AsyncExitStack() as stack:
+    async with (
+        httpx.AsyncClient(timeout=scene.wanted.wait, trust_env=not local) as http,
+        contextlib.AsyncExitStack() as stack,
+    ):
         async with scene.steps.step("room", room_url) as step:
             scene.watch.mark("joins")
             room = await stack.enter_async_context(rooms.entered(room_url, scene.watch, scene.patience))

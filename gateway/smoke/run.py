@@ -131,10 +131,9 @@ class Run:
         """By voice, in the room of a session."""
         launched: session.Launched | None = None
         try:
-            async with session.launched(scene) as launched:
-                async with room.entered(scene, launched.room_url) as talk:
-                    await talk.converse()
-                    await session.own_transcript(scene)
+            async with session.launched(scene) as launched, room.entered(scene, launched.room_url) as talk:
+                await talk.converse()
+                await session.own_transcript(scene)
             await session.transcript(scene)
             await self._agreed(scene)
         finally:

@@ -137,9 +137,7 @@ class Scene:
         self.turns.append(turn)
         stopping = list(verdicts.of_exchange(one))
         broken = list(verdicts.of_interruption(one))
-        words = [] if one.interruption else list(
-            verdicts.of_words(one, turn.question_error, turn.answer_error, missed)
-        )
+        words = [] if one.interruption else list(verdicts.of_words(one, turn.question_error, turn.answer_error, missed))
         if stopping:
             self.findings += stopping
             raise Found(stopping)

@@ -63,7 +63,9 @@ async def _started(scene: Scene) -> Launched:
     told = await gateway.link(wanted.agent, allowed)
     id_ = told["session"]["id"]
     try:
-        room_url, simli_id = await _asked_as_page(told["start_url"], told["token"], wanted.origin or next(iter(allowed), ""))
+        room_url, simli_id = await _asked_as_page(
+            told["start_url"], told["token"], wanted.origin or next(iter(allowed), "")
+        )
     except GatewayError:
         await gateway.end(id_)
         raise

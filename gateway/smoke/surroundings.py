@@ -96,8 +96,8 @@ async def _gateway(settings: Settings, wanted: Wanted, steps: Steps, stack: cont
     """One of the run's own; its URL."""
     if not settings.simli_is_local and wanted.mode == "auto":
         raise InvalidValue(
-            "Simli has to reach the gateway: start it with `gateway serve --tunnel`, or set GATEWAY_PUBLIC_URL to where it "
-            "is reached, and run this beside it."
+            "Simli has to reach the gateway: start it with `gateway serve --tunnel`, or set GATEWAY_PUBLIC_URL to "
+            "where it is reached, and run this beside it."
         )
     program = programs.own_gateway(settings, wanted.config, wanted.folder)
     async with steps.step("knowledge", "ingested, where it changed"):
