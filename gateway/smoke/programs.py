@@ -182,7 +182,7 @@ def _written(settings: Settings, folder: Path) -> Path:
         "drain_timeout = 2",
     ]
     if embedded:
-        lines += [f"[[routes.{ROUTE}.targets]]", 'embedded = "extractive"', f"words_per_second = {PACE}"]
+        lines += [f"[[routes.{ROUTE}.targets]]", 'embedded = "extractive"', f"pace = {PACE}"]
     file = folder / "gateway.toml"
     file.write_text("\n".join([*lines, ""]), encoding="utf-8")
     return file

@@ -17,7 +17,7 @@ GARBLED = 0.6
 STANDS = 1.5
 """Seconds of a connection without any picture or sound that are enough to say so."""
 FAILED = {"upstream_error", "incomplete_spoken", "gateway_error"}
-_EXPIRED = re.compile(r"\bexpired\b", re.IGNORECASE)
+_EXPIRED = re.compile(r"expired", re.IGNORECASE)
 _OR_EXPIRED = re.compile(r"\bor expired\b", re.IGNORECASE)
 _ORIGIN = re.compile(r"\borigin\b", re.IGNORECASE)
 _TOKEN = re.compile(r"token", re.IGNORECASE)
