@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
+from gateway.audio.agreement import normal
 from gateway.smoke.report.words import Run, compared, keys, plain
 from gateway.types.smoke import SmokeLine
 
@@ -108,7 +109,7 @@ def _cell(line: SmokeLine | None, first: SmokeLine, is_first: bool) -> Cell:
         return Cell((), "missing")
     if is_first:
         return Cell(plain(line.text), "first")
-    one, other = keys(first.text), keys(line.text)
+    one, other = normal(first.text), normal(line.text)
     shorter = min(len(one), len(other))
     if one == other:
         return Cell(plain(line.text), "agrees")

@@ -23,7 +23,9 @@ SHAPES = (*product((f"s{number}" for number in range(7)), ("ground", "card")), (
 
 def themes() -> list[dict[str, str]]:
     """The colours by name, by day and by night."""
-    found = [dict(re.findall(r"--([\w-]+): (#\w+)", block)) for block in re.findall(r":root \{(.*?)\}", STYLE, re.S)]
+    found = [
+        dict(re.findall(r"--([\w-]+): (#\w+)", block)) for block in re.findall(r":root \{(.*?)\}", STYLE, re.DOTALL)
+    ]
     assert len(found) == 2
     return found
 
