@@ -40,8 +40,14 @@ def _turns(smoke: Smoke) -> Iterator[str]:
         errors = f"{_error(turn.question_error)}/{_error(turn.answer_error)}"
         verdict = of_turn(turn, number, smoke.findings).word
         yield from _row(f"{number + 1:>2}  {asked} {wait:>8} {errors:>11}  ", verdict)
-        yield from _folded(f'heard "{_short(turn.heard)}"' if turn.heard else "heard nothing", "    ")
+        yield from _folded(_heard(turn), "    ")
         yield from _folded("; ".join(_besides(turn)), "    ")
+
+
+def _heard(turn: SmokeTurn) -> str:
+    if turn.heard:
+        return f'heard "{_short(turn.heard)}"'
+    return "heard nothing" if turn.moments.first_sound is None else "heard something, and no word was recognised"
 
 
 def _besides(turn: SmokeTurn) -> Iterator[str]:

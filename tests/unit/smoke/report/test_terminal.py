@@ -1,6 +1,7 @@
 """The table on the terminal."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from rich.cells import cell_len
@@ -39,6 +40,12 @@ def test_a_bad_run_ends_with_what_to_do() -> None:
     assert found[-1] == "   What to do: Listen to the film."
     assert "    heard nothing" in found
     assert "    not heard: ninety minutes, high water" in found
+
+
+def test_sound_without_words_is_not_silence() -> None:
+    """Where an answer was heard and no word recognised, it does not say that nothing was heard."""
+    smoke = runs.passed()
+    assert "    heard something, and no word was recognised" in table(runs.run(replace(smoke.turns[1], heard="")))
 
 
 def test_a_failed_step_that_nobody_explained_is_shown() -> None:
