@@ -26,6 +26,8 @@ BATCH = 50
 GATHERING = 0.05
 """Seconds from a turn's end until it is written, with all that end meanwhile: a write for each would cost more than its
 record."""
+OWN = 1000
+"""Records of each kind that a process keeps itself."""
 REFUSED = 20
 """Of refused requests so many records are made in a second; the others are in the log."""
 
@@ -110,7 +112,7 @@ class Turns:
         self._most = most
         self._clock = clock
         self._answered, self._refused = (
-            _Shelf(connection.key(*parts), deque(maxlen=most), deque(maxlen=most))
+            _Shelf(connection.key(*parts), deque(maxlen=min(most, OWN)), deque(maxlen=min(most, OWN)))
             for parts in (("turns",), ("turns", "refused"))
         )
         self._second, self._refusals = 0, 0
