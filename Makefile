@@ -66,6 +66,10 @@ run: setup $(if $(LLM)$(GGUF),$(STAMPS)/llm)  ## Install, ingest, serve (PORT=80
 sandbox: setup $(STAMPS)/ears  ## A local Simli on 127.0.0.1:8765 (no account, no key, no network)
 	@exec $(BIN)/gateway sandbox
 
+.PHONY: smoke
+smoke: setup $(STAMPS)/ears  ## A whole spoken conversation, measured, with a report (ARGS='--compose')
+	@$(BIN)/gateway smoke $(ARGS)
+
 .PHONY: check
 check: setup  ## Say what a start or a turn would miss, and what to do
 	@$(BIN)/gateway check

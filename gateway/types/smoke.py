@@ -63,6 +63,10 @@ class Moments:
     """The person heard it begin."""
     first_mouth: float | None = None
     """The person saw the mouth move."""
+    interrupted: float | None = None
+    """Somebody began to speak over it."""
+    hushed: float | None = None
+    """The avatar was told to be silent: what it had still to say was dropped."""
     last_token: float | None = None
     end: float | None = None
     """The person heard its last sound."""
@@ -172,8 +176,10 @@ class Smoke:
     screenshots: tuple[Screenshot, ...] = ()
     film: str = ""
     """The MP4, beside the report; empty: there is none."""
+    film_at: float = 0.0
+    """The moment that the film begins with."""
 
     @property
     def passed(self) -> bool:
         """Whether everything held."""
-        return not self.findings and bool(self.steps)
+        return bool(self.steps) and not self.findings and all(step.verdict != "failed" for step in self.steps)
