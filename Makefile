@@ -61,6 +61,10 @@ run: setup $(if $(LLM)$(GGUF),$(STAMPS)/llm)  ## Install, ingest, serve (PORT=80
 sandbox: setup $(STAMPS)/ears  ## A local Simli on 127.0.0.1:8765 (no account, no key, no network)
 	@exec $(BIN)/gateway sandbox
 
+.PHONY: smoke
+smoke: setup $(STAMPS)/ears  ## A whole spoken conversation, measured, with a report (ARGS='--compose')
+	@$(BIN)/gateway smoke $(ARGS)
+
 .PHONY: check
 check: setup  ## Say what a start or a turn would miss, and what to do
 	@$(BIN)/gateway check
@@ -71,7 +75,7 @@ test: setup-dev  ## Unit, contract, fault and documentation tests
 
 .PHONY: e2e
 e2e: setup-dev $(STAMPS)/llm  ## Question to grounded answer, ingest crashes, the local model
-	$(BIN)/python -m pytest -q tests/e2e
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup tests/e2e
 
 .PHONY: lint
 lint: setup-dev  ## Format, rules, types, arrows, a sentence on every test, spelling
