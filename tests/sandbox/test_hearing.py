@@ -278,14 +278,14 @@ async def test_limits_end_a_session_and_the_connection(simli: Account, limits: d
         started = await simli.talk(llm.url, **limits)
         began = time.perf_counter()
         async with following(started["roomUrl"]) as followed, entered(started["roomUrl"]) as person:
-            speaking = asyncio.create_task(person.say(QUESTION, 1.5 if reason == "IDLE" else 9))
+            speaking = asyncio.create_task(person.say(QUESTION, 1.2 if reason == "IDLE" else 9))
             await followed.until(lambda: followed.states[-1]["state"] == "ended", "the end")
             took = time.perf_counter() - began
             await person.viewer.until(lambda: person.connection.connectionState == "closed", "the connection's end")
             speaking.cancel()
             await asyncio.gather(speaking, return_exceptions=True)
     assert followed.states[-1]["reason"] == reason
-    assert took > 3.0 if reason == "IDLE" else 1.9 < took < 2.5
+    assert took > 2.7 if reason == "IDLE" else 1.9 < took < 2.5
 
 
 async def test_nothing_is_left_of_sessions_that_are_over(simli: Account) -> None:

@@ -2,19 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from gateway.audio import hearing
-from gateway.audio.activity import Activity, Began, Paused, Resumed, Spoke
+from gateway.audio.activity import Activity, Event
 from gateway.audio.ears import Ears
-
-Happened: TypeAlias = Began | Paused | Resumed | Spoke
 
 
 class Attention(Protocol):
     """Notices when one person begins to speak, and when they have spoken."""
 
-    def hear(self, pcm: bytes) -> Sequence[Happened]:
+    def hear(self, pcm: bytes) -> Sequence[Event]:
         """What has happened by the end of this sound; 16-bit little-endian, 16 kHz, mono."""
 
 
