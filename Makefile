@@ -75,7 +75,7 @@ test: setup-dev  ## Unit, contract, fault and documentation tests
 
 .PHONY: e2e
 e2e: setup-dev $(STAMPS)/llm  ## Question to grounded answer, ingest crashes, the local model
-	$(BIN)/python -m pytest -q tests/e2e
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup tests/e2e
 
 .PHONY: lint
 lint: setup-dev  ## Format, rules, types, arrows, a sentence on every test, spelling

@@ -15,6 +15,19 @@ ANSWER_S = 30.0
 """Seconds for a command's answer."""
 CLOSE_S = 5.0
 """Seconds for a tab to close."""
+TEXT = 600
+"""Characters of a page that an error quotes."""
+UNTIL = """
+new Promise(done => {
+  const began = performance.now();
+  const look = () => {
+    const now = CONDITION;
+    if (now || performance.now() - began > MS) done(now || null);
+    else setTimeout(look, 20);
+  };
+  look();
+})
+"""
 
 Request: TypeAlias = Mapping[str, Any]
 """What a page asked for: url, method, headers, postData."""
@@ -58,6 +71,21 @@ class Page:
                 failure.get("exception", {}).get("description") or failure.get("exception", failure).get("value")
             )
         return answer["result"].get("value")
+
+    async def until(self, condition: str, within: float = 8.0) -> Any:
+        """Wait until an expression is true, and return its value. Raises Failed, with what stands there instead."""
+        asked = UNTIL.replace("CONDITION", f"({condition})").replace("MS", f"{1000 * within:.0f}")
+        if (found := await self.evaluate(asked, within + ANSWER_S)) is not None:
+            return found
+        text = await self.evaluate("document.body.innerText")
+        raise Failed(f"Within {within:g} s this did not become true: {condition}. The page shows: {text[:TEXT]}")
+
+    async def click(self, selector: str) -> None:
+        """Press an element as a person does, so that the page may do what needs a gesture. Raises Failed."""
+        box = f"document.querySelector({selector!r}).getBoundingClientRect()"
+        x, y = await self.evaluate(f"(box => [box.x + box.width / 2, box.y + box.height / 2])({box})")
+        for kind in ("mousePressed", "mouseReleased"):
+            await self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     async def sized(self, width: int, height: int, *, dark: bool = False) -> None:
         """As on a screen of that many CSS pixels, for somebody who likes it dark or light."""

@@ -133,6 +133,7 @@ async def test_what_was_refused_is_a_record_too(place: Place, upstream: Upstream
         if (await ask(f"{place.url}/k/{key}/v1", "Hello?")).status_code == 401:
             break
         await asyncio.sleep(0.01)
+    answered = len(upstream.requests)
     assert (await ask(f"{place.url}/k/{key}/agents/nora/v1", "Hello?")).status_code == 401
     assert (await ask(f"{place.url}/agents/nora", "Hello?", {"api-key": key})).status_code == 401
     assert (await ask(f"{place.url}/k/wrong/agents/nora/v1", "Hello?")).status_code == 404
@@ -151,7 +152,7 @@ async def test_what_was_refused_is_a_record_too(place: Place, upstream: Upstream
         (401, "invalid_api_key", "nora", session.id),
     ]
     assert key not in str(listed) and others not in str(listed) and "wrong" not in str(listed)
-    assert not upstream.requests
+    assert len(upstream.requests) == answered
 
 
 @pytest.mark.parametrize("ended", [False, True])
@@ -201,3 +202,20 @@ async def test_what_cannot_be_asked_for_is_said(place: Place, query: str) -> Non
         assert answer.json()["error"]["code"] in ("invalid_value", "invalid_type")
         assert query.partition("=")[0] in str(answer.json()) or "more than once" in answer.text
         assert (await client.get("/admin/turns?session=&agent=&outcome=&request=&limit=5")).status_code == 200
+
+
+async def test_only_an_administrator_sees_them(place: Place) -> None:
+    """On this machine without an admin key; not through a proxy, not for a page, and no key that may chat."""
+    session, key = await place.session()
+    persons = await place.store.keys.create(agent="nora")
+    said = await ask(f"{place.url}/k/{key}/v1", "Hello?")
+    assert session.id and said.status_code == 200
+    async with httpx.AsyncClient(base_url=place.url) as client:
+        for path in ("/admin/turns", f"/admin/turns/{said.headers['x-request-id']}"):
+            assert (await client.get(path)).status_code == 200
+            assert (await client.get(path, headers={"x-forwarded-for": "192.0.2.1"})).status_code == 401
+            assert (await client.get(path, headers={"origin": "https://www.example.org"})).status_code == 401
+            for wrong in (key, persons.text):
+                assert (await client.get(path, headers={"x-api-key": wrong})).status_code == 403
+            assert (await client.get(f"/k/{key}{path}")).status_code == 404
+            assert (await client.post(path)).status_code == 405

@@ -86,7 +86,7 @@ def running(talks: Talks, request: Request) -> Conversation:
 
 
 async def _watched(talks: Talks, talk: Conversation, offered: dict[str, Any]) -> Response:
-    visit = Visit(talk)
+    visit = Visit(talk, talks.senses)
     try:
         answer = await visit.answer(offered)
     except UnreadableOffer as unreadable:

@@ -4,16 +4,23 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from aiortc import MediaStreamTrack
+
 from gateway.sandbox.signalling.peer import Answer, Peer
 from gateway.sandbox.talk.conversation import Conversation
+from gateway.sandbox.talk.listening import Listening
+from gateway.sandbox.talk.senses import Senses
 
 
 class Visit:
     """Begun by an offer; whoever began it lets it run, and it ends with the connection or with the session."""
 
-    def __init__(self, talk: Conversation) -> None:
+    def __init__(self, talk: Conversation, senses: Senses) -> None:
         self._talk = talk
-        self._peer = Peer(talk.watched())
+        self._senses = senses
+        self._tracks: list[MediaStreamTrack] = []
+        hears = not senses.missing(talk.brain.language)
+        self._peer = Peer(talk.watched(), on_sound=self._tracks.append if hears else None)
 
     async def answer(self, offered: Mapping[str, Any]) -> Answer:
         """The answer; UnreadableOffer says what is wrong, and then there is no visit."""
@@ -26,7 +33,8 @@ class Visit:
     async def run(self) -> None:
         """Until the connection is gone."""
         async with asyncio.TaskGroup() as group:
-            doing = [group.create_task(self._greet()), group.create_task(self._drop())]
+            doing = [group.create_task(Listening(self._talk, self._senses).listen(track)) for track in self._tracks]
+            doing += [group.create_task(self._greet()), group.create_task(self._drop())]
             try:
                 await self._peer.closed.wait()
             finally:

@@ -16,6 +16,7 @@ from aiortc import (
     RTCSessionDescription,
 )
 from aiortc.exceptions import InternalError, OperationError
+from aiortc.jitterbuffer import JitterBuffer
 
 from gateway.sandbox.avatar.avatar import Avatar
 from gateway.sandbox.avatar.tracks import AudioTrack, VideoTrack
@@ -34,6 +35,12 @@ GARBAGE = (
     InvalidStateError,
 )
 """What aiortc raises of an offer that it cannot read, or that has nothing in common with it."""
+
+WAITING = "_RTCRtpReceiver__jitter_buffer"
+"""Where aiortc keeps packets until they are decoded. Its own buffer holds back 80 ms of sound so that it plays evenly,
+and 320 ms for ever after one was lost; ears do not mind uneven sound, and an interruption should not wait for it."""
+MISORDERED = 4
+"""Packets of 20 ms, a power of 2: one that comes later than this is lost."""
 
 OnChannel: TypeAlias = Callable[[RTCDataChannel], None]
 OnSound: TypeAlias = Callable[[MediaStreamTrack], None]
@@ -110,6 +117,7 @@ class Peer:
         said = transceiver.receiver.track
         if self._on_sound and transceiver.kind == "audio" and said in self._offered:
             transceiver.direction = "sendrecv"
+            setattr(transceiver.receiver, WAITING, JitterBuffer(MISORDERED))
             self._on_sound(said)
         else:
             transceiver.direction = "sendonly"

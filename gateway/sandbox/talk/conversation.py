@@ -31,14 +31,17 @@ class Conversation:
         model: Model,
         voice: Voice,
         behaviour: Callable[[], Behaviour],
+        *,
+        deaf: str = "",
     ) -> None:
+        """`deaf`: why what is spoken to it cannot be heard."""
         self.session = session
         self.brain = brain
         self.behaviour = behaviour
         """What holds for this session now."""
         self.avatar: Avatar | None = None
         """Once somebody came to watch: until then all is said without a sound, and at once."""
-        self.ears = "Nothing here hears yet: turns are typed."
+        self.ears = deaf
         """Why it cannot hear; empty: it can."""
         self.turns: list[Turn] = []
         self.news = News()
@@ -103,6 +106,12 @@ class Conversation:
         self._speaking -= 1
         self._active = time.time()
         self.news.tell()
+
+    def hears(self, deaf: str) -> None:
+        """Whether what was spoken to it could be heard just now: empty, or why not."""
+        if deaf != self.ears:
+            self.ears = deaf
+            self.news.tell()
 
     def _begin(self, asked: str, by: By, moments: Mapping[Moment, float]) -> Turn:
         turn = Turn(asked, self._count, by, self.news, moments=dict(moments))

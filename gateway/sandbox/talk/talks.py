@@ -12,6 +12,7 @@ from gateway.sandbox.sessions import Session
 from gateway.sandbox.talk.brain import Brain
 from gateway.sandbox.talk.conversation import Conversation
 from gateway.sandbox.talk.model import Model
+from gateway.sandbox.talk.senses import Senses
 
 KEPT = 200
 """Ended conversations that are remembered."""
@@ -20,9 +21,10 @@ KEPT = 200
 class Talks:
     """It begins them with a session, and ends them with it."""
 
-    def __init__(self, accounts: Accounts, voice: Voice) -> None:
+    def __init__(self, accounts: Accounts, voice: Voice, senses: Senses) -> None:
         self.accounts = accounts
         self.voice = voice
+        self.senses = senses
         self.by_id: dict[str, Conversation] = {}
         self._own: dict[str, dict[str, Any]] = {}
         self._model: Model | None = None
@@ -37,7 +39,8 @@ class Talks:
         def behaviour() -> Behaviour:
             return replace(self.accounts.behaviour, **self._own.get(session.id, {}))
 
-        talk = Conversation(session, brain, self._model, self.voice, behaviour)
+        deaf = self.senses.missing(brain.language)
+        talk = Conversation(session, brain, self._model, self.voice, behaviour, deaf=deaf)
         self.by_id[session.id] = talk
         self._lives[session.id] = asyncio.create_task(self._live(talk))
         for id_ in [id_ for id_, one in self.by_id.items() if one.over.is_set()][:-KEPT]:

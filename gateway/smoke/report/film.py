@@ -16,6 +16,8 @@ Levels: TypeAlias = NDArray[np.float32]
 """Root mean square of each 20 ms, 0 to 1."""
 PER_SECOND = 50
 RATE = 16_000
+MICRO = 1_000_000
+"""Units of a second in which FFmpeg seeks."""
 JUMP = 15.0
 """Seconds between two wanted pictures from which on it is quicker to jump than to look at all of them."""
 
@@ -31,23 +33,28 @@ def length(path: Path) -> float:
         return max([*ends, 0.0])
 
 
-def pictures(path: Path, times: Sequence[float]) -> list[VideoFrame | None]:
-    """What is seen at each of these seconds, which ascend; None: the film is over by then. Raises NoFilm."""
+def pictures(path: Path, times: Sequence[float]) -> list[VideoFrame]:
+    """What is seen at each of these seconds, which ascend; nothing where there is no picture at all. Raises NoFilm."""
     with _opened(path) as container:
         if not container.streams.video:
-            return [None] * len(times)
-        found: list[VideoFrame | None] = []
-        frames, shown = container.decode(video=0), None
+            return []
+        found: list[VideoFrame] = []
+        frames = container.decode(video=0)
+        shown = following = next(frames, None)
         for time in times:
-            if shown is not None and time - (shown.time or 0.0) > JUMP:
-                container.seek(round(time * 1_000_000))
+            if following is not None and time - _time(following) > JUMP:
+                container.seek(round(time * MICRO))
                 frames = container.decode(video=0)
-            if shown is None or (shown.time or 0.0) < time:
-                shown = next((frame for frame in frames if (frame.time or 0.0) >= time), None)
-            found.append(shown)
-            if shown is None:
-                return found + [None] * (len(times) - len(found))
+                following = next(frames, None)
+            while following is not None and _time(following) <= time:
+                shown, following = following, next(frames, None)
+            if shown is not None:
+                found.append(shown)
         return found
+
+
+def _time(frame: VideoFrame) -> float:
+    return frame.time or 0.0
 
 
 def levels(path: Path) -> Levels:

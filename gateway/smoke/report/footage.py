@@ -43,22 +43,22 @@ def footage(smoke: Smoke, folder: Path) -> Footage:
         captions = [f"{clock(time)}, {_who(time, heard, smoke)}" for time in times]
         strip = _pictures(path, times, captions, STRIP_WIDE)
         number = _first_answer(smoke.turns)
-        return Footage(strip, _mouth(path, smoke, number), number, heard)
+        return Footage(strip, _mouth(path, smoke, number, seconds), number, heard)
     except film.NoFilm as failed:
         return Footage(says=str(failed))
 
 
-def _mouth(path: Path, smoke: Smoke, number: int | None) -> tuple[Picture, ...]:
+def _mouth(path: Path, smoke: Smoke, number: int | None, seconds: float) -> tuple[Picture, ...]:
     if number is None:
         return ()
     begin = _beginning(smoke.turns[number]) - smoke.film_at
-    times = [time for index in range(MOUTH) if (time := begin + index * MOUTH_EVERY_S) >= 0]
+    times = [time for index in range(MOUTH) if 0 <= (time := begin + index * MOUTH_EVERY_S) < seconds]
     return _pictures(path, times, [clock(time) for time in times], MOUTH_WIDE)
 
 
 def _pictures(path: Path, times: Sequence[float], captions: Sequence[str], wide: int) -> tuple[Picture, ...]:
-    found = zip(film.pictures(path, times), captions, strict=True)
-    return tuple(jpeg(frame, wide, caption) for frame, caption in found if frame is not None)
+    found = zip(film.pictures(path, times), captions, strict=False)  # none, where there is no picture
+    return tuple(jpeg(frame, wide, caption) for frame, caption in found)
 
 
 def _first_answer(turns: Sequence[SmokeTurn]) -> int | None:

@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Callable
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from gateway.smoke.report import figures
 from gateway.smoke.report.footage import Footage
 from gateway.smoke.report.measured import figures as media_figures
 from gateway.smoke.report.measured import tiles
-from gateway.smoke.report.pictures import MOST, Picture
+from gateway.smoke.report.pictures import Screens
 from gateway.smoke.report.transcripts import transcripts
 from gateway.smoke.report.turns import turns
 from gateway.smoke.report.verdict import MODES, of_run, sentence
@@ -33,7 +34,7 @@ FILTERS: dict[str, Callable[..., str]] = {
 }
 
 
-def page(smoke: Smoke, footage: Footage, screenshots: tuple[Picture, ...]) -> str:
+def page(smoke: Smoke, footage: Footage, screens: Screens) -> str:
     """The whole page. Every text of it that is not this program's own is escaped."""
     style = (TEMPLATES / "page.css").read_text("utf-8")
     return (
@@ -51,14 +52,14 @@ def page(smoke: Smoke, footage: Footage, screenshots: tuple[Picture, ...]) -> st
             comparison=comparison(smoke.turns),
             transcripts=transcripts(smoke.said),
             footage=footage,
-            screenshots=screenshots,
-            further=smoke.screenshots[MOST:],
+            screens=screens,
             style=Markup(style),  # noqa: S704, it is a file of this folder
             policy=_policy(style),
         )
     )
 
 
+@cache
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),

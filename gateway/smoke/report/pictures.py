@@ -1,7 +1,7 @@
 """Pictures as the report holds them: JPEG, in `data:` addresses, so that it needs no file beside it."""
 
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -16,8 +16,8 @@ QUALITY = 5
 """The quantiser, from 2 (best) to 31."""
 WIDE = 900
 """Pixels of a screenshot; a wider one is made smaller."""
-MOST = 8
-"""Screenshots that the report holds; of the others it gives the names."""
+BUDGET = 900_000
+"""Characters that all screenshots together may take; of those that have no room the report gives the names."""
 
 
 class Picture(NamedTuple):
@@ -44,9 +44,32 @@ def jpeg(frame: VideoFrame, width: int, caption: str) -> Picture:
     return Picture(f"data:image/jpeg;base64,{b64encode(coded).decode()}", wide, high, caption)
 
 
-def screenshots(shots: Iterable[Screenshot], folder: Path) -> tuple[Picture, ...]:
+class Screen(NamedTuple):
+    """A screenshot and its picture."""
+
+    shot: Screenshot
+    picture: Picture
+
+
+class Screens(NamedTuple):
+    """All of them."""
+
+    shown: tuple[Screen, ...] = ()
+    named: tuple[Screenshot, ...] = ()
+    """Those that there was no room for."""
+
+
+def screens(shots: Sequence[Screenshot], folder: Path) -> Screens:
     """Those that are shown. One that cannot be read says so in its caption, and is no picture."""
-    return tuple(_screenshot(shot, folder / shot.file) for shot in [*shots][:MOST])
+    shown: list[Screen] = []
+    left = BUDGET
+    for number, shot in enumerate(shots):
+        picture = _screenshot(shot, folder / shot.file)
+        left -= len(picture.src)
+        if left < 0:
+            return Screens(tuple(shown), tuple(shots[number:]))
+        shown.append(Screen(shot, picture))
+    return Screens(tuple(shown))
 
 
 def _screenshot(shot: Screenshot, path: Path) -> Picture:

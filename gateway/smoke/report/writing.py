@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gateway.smoke.report.footage import footage
 from gateway.smoke.report.page import page
-from gateway.smoke.report.pictures import screenshots
+from gateway.smoke.report.pictures import screens
 from gateway.smoke.report.waits import median_wait_ms, waited_ms
 from gateway.types.smoke import Smoke
 
@@ -29,5 +29,5 @@ def written(smoke: Smoke, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_text(f"{as_json(smoke)}\n", "utf-8")
     path = folder / "report.html"
-    path.write_text(page(smoke, footage(smoke, folder), screenshots(smoke.screenshots, folder)), "utf-8")
+    path.write_text(page(smoke, footage(smoke, folder), screens(smoke.screenshots, folder)), "utf-8")
     return path

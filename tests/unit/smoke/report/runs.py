@@ -1,5 +1,6 @@
 """Runs that a report is made of: good ones, bad ones, and texts that nobody would wish for."""
 
+from base64 import b64decode
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -235,3 +236,8 @@ RUNS = {
     "right to left": right_to_left,
     "hostile": hostile,
 }
+
+
+def bytes_of(src: str) -> bytes:
+    """What a `data:` address holds."""
+    return b64decode(src.partition(",")[2])
