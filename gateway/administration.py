@@ -18,8 +18,8 @@ from gateway.reloading import Current
 from gateway.retrieval import jobs
 from gateway.retrieval.jobs import Jobs
 from gateway.retrieval.shelves import shelves
-from gateway.types import Key
-from gateway.types.administration import Administration, AgentFiles, KeyCabinet, Rotated, WantedKey
+from gateway.types import Key, WantedTurns
+from gateway.types.administration import Administration, AgentFiles, KeyCabinet, Rotated, TurnsKept, WantedKey
 from gateway.types.orchestration import Desk
 
 
@@ -52,13 +52,16 @@ def bound(current: Current, ingests: Jobs, pad: Launchpad) -> Administration:
         made = capability(store.secret, agent, generation)
         return Rotated(generation, path(gateway_id(store.secret, current.settings.simli.id), made, agent))
 
+    async def turns(wanted: WantedTurns) -> TurnsKept:
+        return TurnsKept(*await store.turns.listed(wanted))
+
     keys = KeyCabinet(create, listed, store.keys.revoke)
     desk = Desk(
         agency(settings, store, files).desk,
         sessions.sessions_desk(pad),
         faces_desk(pad.simli, lambda: current.agents, settings.environ),
     )
-    return Administration(keys, files, rotate, shelves(settings, current.opened.knowledge, ingests), desk)
+    return Administration(keys, files, rotate, shelves(settings, current.opened.knowledge, ingests), turns, desk)
 
 
 read = agent_files.read

@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from gateway import administration, clients, observe
 from gateway.drain import Drain
 from gateway.errors import GatewayError
+from gateway.errors.redaction import Redact
 from gateway.http.capability import Capabilities
 from gateway.http.edge import Caught, Identified
 from gateway.http.errors import on_gateway_error, on_http_exception
@@ -114,7 +115,7 @@ def _lifespan(
             yield State(
                 settings=settings,
                 brain=current.brain,
-                ended=_recorder(opened.store),
+                ended=_recorder(opened.store, current.redact),
                 missing=lambda: [*opened.missing(), *given.missing()],
                 draining=lambda: drain.begun,
                 reload=current.reload,
@@ -129,12 +130,15 @@ def _lifespan(
     return lifespan
 
 
-def _recorder(store: Store) -> Callable[[Turn], None]:
-    """What becomes of a turn's record: a line in the log; in the store a session's words, which the log never has."""
+def _recorder(store: Store, redact: Redact) -> Callable[[Turn], None]:
+    """What becomes of a turn's record: a line in the log; in the store one of the recent turns, and a session's words,
+    which the log never has."""
 
     def ended(turn: Turn) -> None:
         observe.turn_ended(turn)
-        store.sessions.turned(turn)
+        store.turns.turned(turn, redact)
+        if turn.outcome != "refused" or turn.said is not None:  # who is refused at the door holds no session open
+            store.sessions.turned(turn)
 
     return ended
 

@@ -198,7 +198,8 @@ class Upstreams:
 
     async def _opened(self, target: Target) -> tuple[Target, Ask]:
         if target.embedded == "extractive":
-            return target, partial(extractive.answered, reply=reply)
+            pause = 1 / target.pace if target.pace else extractive.PAUSE
+            return target, partial(extractive.answered, reply=reply, pause=pause)
         if target.embedded == "llm":
             target = await self._local(target)
         return target, asking(self.session, target, self.running)

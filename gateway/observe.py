@@ -61,6 +61,7 @@ def fields(turn: Turn) -> dict[str, Any]:
         "outcome": turn.outcome,
         "code": turn.code,
         "phase": turn.phase,
+        "upstream": turn.upstream,
         **{f"{name}_ms": round(value, 2) for name, value in turn.timings.items()},
         "retrieval": {
             "outcome": turn.retrieved.outcome,

@@ -16,8 +16,10 @@ from gateway.retrieval import build, ingest, jobs, retriever
 from gateway.retrieval.jobs import Ingest
 from gateway.retrieval.shelves import shelves
 from gateway.settings import Knowledge, Limits, Route, Settings, Target
-from gateway.types import Agent, Key
-from gateway.types.administration import Administration, KeyCabinet, Rotated, WantedKey
+from gateway.store import turn_records
+from gateway.types import Agent, Key, Source, Turn, WantedTurns
+from gateway.types.administration import Administration, KeyCabinet, Rotated, TurnsKept, WantedKey
+from gateway.types.turn import AttemptRecord
 from tests.desk import Desked
 from tests.knowledge import HashedModel, tried, write
 from tests.serving import serve, sharing
@@ -84,6 +86,15 @@ class Administered:
         return answer.json()
 
 
+async def turns(wanted: WantedTurns) -> TurnsKept:
+    """The one that there was."""
+    source = Source("lighthouse/birds.md#1", "Puffins", 0.03, None)
+    attempts = (AttemptRecord("up/scripted", "", 12.5, "first"),)
+    one = turn_records.record(Turn("turn-1", 1.0, 0.0, agent="nora", timings={"total": 20.0}))
+    one = replace(one, attempts=attempts, sources=(source,))
+    return TurnsKept([one] if wanted.holds(one) else [], True)
+
+
 def settings(root: Path, upstream: str = "http://127.0.0.1:9") -> Settings:
     """Of a gateway whose files all lie in one directory."""
     target = Target(url=upstream, model="scripted", connect=0.5, first_token=1.0)
@@ -125,6 +136,7 @@ async def administered(
             files,
             cabinet.rotate,
             shelves(made, searches, ingests),
+            turns,
             desk.desk(),
         )
         app = create_app(sharing(made), served, drain, retrieve=searches.retrieve, administered=known, access=access)

@@ -10,6 +10,7 @@ from tests.stores import program, server
 from tests.upstream import Upstream, scripted
 
 __all__ = ["server", "upstream"]
+pytest_plugins = ["tests.stalls"]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -112,15 +112,17 @@ async def _asked(
 
 
 async def _opened(prompt: Prompt, stages: Sequence[Stage], turn: Turn, brain: Brain, *, streamed: bool) -> Answer:
-    turn.phase = "open"
+    turn.phase, turn.upstream = "open", "cancelled"  # until it is known to have ended otherwise
     apology = _apology(prompt.agent, turn.route, brain)
     counted = stream.estimated(sum(len(str(message.get("content") or "")) for message in prompt.messages))
     began = brain.clock()
     try:
         opened = await brain.complete(turn.route, prompt, turn.attempts.append)
     except RequestError:
+        turn.upstream = "failed"
         raise
     except Exception as caught:
+        turn.upstream = "failed"
         # A bug of ours must not be silence either.
         if apology:
             excuse = endings.excused(apology, stream.understood(caught, turn.id), turn)
@@ -132,7 +134,7 @@ async def _opened(prompt: Prompt, stages: Sequence[Stage], turn: Turn, brain: Br
     turn.phase, turn.target = "stream", opened.target
     recovered = [endings.recovered(apology, turn)] if apology else []
     sourced = [stream.sourced(prompt.passages)] if prompt.agent else []
-    chunks = stream.folded(opened.chunks, (*stages, *recovered, *sourced, counted))
+    chunks = stream.folded(opened.chunks, (stream.followed(turn), *stages, *recovered, *sourced, counted))
     return Answer(chunks, streamed, prompt.passages, opened.aclose)
 
 

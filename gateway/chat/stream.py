@@ -38,6 +38,24 @@ def understood(error: Exception, turn_id: str) -> GatewayError:
     return GatewayError("Something went wrong in the gateway.")
 
 
+def followed(turn: Turn) -> Stage:
+    """Write into the turn what became of its upstream: the first stage, so that it sees what the upstream did."""
+
+    async def stage(chunks: Chunks) -> Chunks:
+        try:
+            async with aclosing(chunks):
+                async for chunk in chunks:
+                    if chunk.finish_reason is not None:
+                        turn.upstream = "ended"
+                    yield chunk
+        except Exception:
+            if turn.upstream != "ended":
+                turn.upstream = "failed"
+            raise
+
+    return stage
+
+
 async def finished(chunks: Chunks) -> Chunks:
     """Exactly one finish, and nothing said behind it; raise UpstreamTruncated where there is none.
 

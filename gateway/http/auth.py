@@ -86,6 +86,15 @@ def chatting(request: Request[State]) -> Caller:
     return Caller(key, key.agent)
 
 
+def shown(request: Request[State]) -> Key | None:
+    """The key of ours that the request shows, whatever it is worth: for the record of what was refused."""
+    state = request.state
+    if "path_key" in state:
+        key: Key = state["path_key"]
+        return key
+    return _recognised(_presented(request.scope["headers"]), state)
+
+
 def _by_path(presented: _Presented, request: Request[State]) -> Caller:
     """Who asks by a key or a capability in the path. What comes in a header beside it opens nothing more.
 

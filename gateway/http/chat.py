@@ -21,7 +21,7 @@ from gateway.chat.opening import Answer
 from gateway.chat.parting import parted
 from gateway.chat.request import ChatRequest
 from gateway.errors import CallerGone, Draining, GatewayError, Overloaded, RequestError, UpstreamError
-from gateway.http.auth import Caller, chatting
+from gateway.http.auth import Caller, chatting, shown
 from gateway.http.hangup import body, cancelled_on_hangup
 from gateway.http.limits import Place, quotas, refused, told
 from gateway.http.state import State
@@ -45,6 +45,7 @@ async def chat_completions(request: Request[State]) -> Response | Streamed:
     except GatewayError as error:
         turn.status, turn.code = error.status, error.code
         turn.outcome = _outcome(error)
+        _named(turn, request, brain)
         _ended(state, turn, place)
         if isinstance(error, CallerGone):
             return Response(status_code=error.status)
@@ -80,7 +81,8 @@ async def _answered(
         path_agent = path_agent or caller.agent
     if owed := quotas(caller.key, _agent(chat.model, path_agent, brain)):
         await _admitted(owed, state, place)
-    async with cancelled_on_hangup(request.receive):
+    noticed = partial(_gone, turn, brain)
+    async with cancelled_on_hangup(request.receive, noticed):
         answered = await answer(chat, path_agent, turn, brain)
         if not answered.streamed:
             return await _folded(answered, turn, state, place)
@@ -90,8 +92,23 @@ async def _answered(
     return Streamed(
         frames(chunks, stamp, usage=chat.include_usage, redact=state["redact"]),
         _headers(answered, turn, place),
+        noticed=noticed,
         ended=partial(_stream_ended, answered, turn, state, place),
     )
+
+
+def _gone(turn: Turn, brain: Brain) -> None:
+    turn.hung_up = brain.clock()
+
+
+def _named(turn: Turn, request: Request[State], brain: Brain) -> None:
+    """Say of a turn that came to nothing, as far as it can be told, whose it was and which agent was asked."""
+    key = shown(request)
+    if key is not None:
+        turn.key, turn.session = key.id, turn.session or key.session
+    asked = request.path_params.get("agent", "") or (key.agent if key else "")
+    if not turn.agent and asked in brain.agents:
+        turn.agent = asked
 
 
 def _listened(turn: Turn, chat: ChatRequest, brain: Brain, caller: Caller, request: Request[State]) -> None:
@@ -152,7 +169,10 @@ async def _stream_ended(answered: Answer, turn: Turn, state: State, place: Place
 def _ended(state: State, turn: Turn, place: Place | None) -> None:
     if place is not None:
         place.leave()
-    turn.timings["total"] = (state["brain"]().clock() - turn.began) * 1000
+    now = state["brain"]().clock()
+    turn.timings["total"] = (now - turn.began) * 1000
+    if turn.hung_up and turn.outcome == "client_gone":
+        turn.timings["hangup"], turn.timings["close"] = (turn.hung_up - turn.began) * 1000, (now - turn.hung_up) * 1000
     state["ended"](turn)
 
 

@@ -1,7 +1,7 @@
 """A closed connection is the barge-in signal, the normal case: whoever waits for an upstream notices it at once."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -34,8 +34,8 @@ async def body(request: Request[Any], limits: Limits) -> bytes:
 
 
 @asynccontextmanager
-async def cancelled_on_hangup(receive: Receive) -> AsyncIterator[None]:
-    """Cancel what runs inside as soon as the caller hangs up, and raise CallerGone in its place.
+async def cancelled_on_hangup(receive: Receive, noticed: Callable[[], None]) -> AsyncIterator[None]:
+    """Cancel what runs inside as soon as the caller hangs up, and raise CallerGone in its place; `noticed` is told.
 
     The body has to be read before, so that the next message is the disconnect.
     """
@@ -48,6 +48,7 @@ async def cancelled_on_hangup(receive: Receive) -> AsyncIterator[None]:
         while (await receive())["type"] != "http.disconnect":
             pass
         gone = True
+        noticed()
         inside.cancel()
 
     watcher = asyncio.create_task(watch())

@@ -24,6 +24,7 @@ from gateway.errors import (
     InsufficientScope,
     InvalidJSON,
     InvalidName,
+    InvalidType,
     InvalidValue,
     MissingParameter,
     RateLimited,
@@ -65,7 +66,7 @@ def _text() -> bytes:
 def document() -> Schema:
     """The whole description."""
     types = [each.gives for each in OPERATIONS]
-    types += [each.takes for each in OPERATIONS if each.takes is not Nothing and not each.uploads]
+    types += [each.takes for each in OPERATIONS if each.takes is not Nothing and not each.queried]
     every: Any = tuple[*dict.fromkeys([*types, Fault])]  # type: ignore[misc]  # a type made of data
     made: TypeAdapter[Any] = TypeAdapter(every, config=BODY)
     schemas = made.json_schema(ref_template=REFERENCE)["$defs"]
@@ -201,6 +202,8 @@ def _taken(operation: Operation) -> Schema:
         return {"requestBody": body, "parameters": list(_query(operation.takes))}
     if operation.takes is Nothing:
         return {}
+    if operation.queried:
+        return {"parameters": list(_query(operation.takes))}
     body = {"content": {"application/json": {"schema": {"$ref": REFERENCE.format(model=operation.takes.__name__)}}}}
     if _schema(operation.takes).get("required"):
         body["required"] = True
@@ -222,6 +225,8 @@ def _kinds(operation: Operation) -> Iterator[type[GatewayError]]:
     yield from ALWAYS
     if operation.method == "POST":
         yield from WITH_BODY
+    elif operation.takes is not Nothing:
+        yield from (InvalidValue, InvalidType)
     if "{" in operation.path:
         yield InvalidName
     if operation.begins:
@@ -230,7 +235,7 @@ def _kinds(operation: Operation) -> Iterator[type[GatewayError]]:
 
 
 def _query(takes: type) -> Iterator[Schema]:
-    """What stands in the query beside an upload."""
+    """What stands in the query."""
     described = _schema(takes)
     for name, schema in described["properties"].items():
         says = schema.pop("description", name)

@@ -23,7 +23,8 @@ HEADERS = {
 
 
 class Streamed:
-    """An ASGI response of server-sent events that calls `ended` once, whatever the ending.
+    """An ASGI response of server-sent events that calls `ended` once, whatever the ending, and before it, where the
+    caller hung up, `noticed`.
 
     `events` yields whole events as bytes, as they are to be written. The caller's hang-up ends the response; one that
     does not read is hung up on by `protocol.Wire`, which looks the same from here.
@@ -34,6 +35,7 @@ class Streamed:
         events: AsyncGenerator[bytes, None],
         headers: Mapping[str, str],
         *,
+        noticed: Callable[[], None],
         ended: Callable[[], Awaitable[None]],
     ) -> None:
         self.events = events
@@ -41,13 +43,14 @@ class Streamed:
             (name.lower().encode("latin-1"), value.encode("latin-1"))
             for name, value in (HEADERS | dict(headers)).items()
         ]
+        self.noticed = noticed
         self.ended = ended
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Write everything there is to write."""
         try:
             with suppress(CallerGone):
-                async with cancelled_on_hangup(receive):
+                async with cancelled_on_hangup(receive, self.noticed):
                     await self._written(scope, send)
         finally:
             try:

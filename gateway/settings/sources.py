@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from gateway.errors import ConfigurationError, Fault
 from gateway.settings import secrets
@@ -25,6 +24,7 @@ from gateway.settings.build import (
     meant,
 )
 from gateway.settings.lines import marked, nearest
+from gateway.settings.targets import key_of, keyed, url_problem
 from gateway.settings.values import (
     Admin,
     Breaker,
@@ -47,7 +47,6 @@ EMBEDDED = ("extractive", "llm")
 """What this package brings; also the names of the routes to them, which a file cannot take."""
 LLM_FIRST_TOKEN = 20.0
 """Seconds: a cold model on a small machine reads a prompt at that pace."""
-
 NETWORK = r"[0-9A-Fa-f:.]+(/[0-9]{1,3})?"
 NETWORK_SAYS = "an address or a network such as 10.0.0.0/8"
 _SECONDS = Rule(above=0, most=3600)
@@ -83,6 +82,7 @@ RULES = {
     (Target, "total"): _SECONDS,
     (Target, "retries"): Rule(least=0, most=5),
     (Target, "weight"): Rule(least=0, most=1_000_000),
+    (Target, "pace"): Rule(least=0, most=1000),
     (Route, "first_token"): Rule(least=0, most=3600),
     (Route, "hedge_after"): Rule(least=0, most=60),
     (Route, "hedge_share"): Rule(least=0, most=1),
@@ -92,6 +92,7 @@ RULES = {
     (Admin, "listen"): Rule(pattern=r"|(\[[0-9A-Fa-f:.]+\]|[^\s:]+):[0-9]{1,5}", says="HOST:PORT, or empty"),
     (Store, "timeout"): Rule(above=0, most=10),
     (Store, "prefix"): Rule(pattern=r"[A-Za-z0-9_-]{1,64}", says="1 to 64 letters, digits, hyphens and underscores"),
+    (Store, "turns"): Rule(least=0, most=100_000),
     (Simli, "dialect"): Rule(choices=("auto", "current", "legacy")),
     (Simli, "timeout"): _SECONDS,
     (Simli, "patience"): Rule(least=0, most=600),
@@ -203,7 +204,7 @@ def _routes(settings: Settings, environ: Mapping[str, str], builder: Builder, *,
         if name in settings.routes:
             problem = f"is the name of a route that this package brings; take another one, with embedded = {name!r}"
             builder.fault(("routes", name), problem)
-    routes = {name: _keyed(name, route, environ, builder) for name, route in settings.routes.items()}
+    routes = {name: keyed(name, route, environ, builder) for name, route in settings.routes.items()}
     openai = _openai(environ, builder)
     if openai is not None:
         routes.setdefault("openai", openai)
@@ -229,66 +230,11 @@ def _local(*, llm: bool, gguf: Path | None) -> Target | None:
 def _openai(environ: Mapping[str, str], builder: Builder) -> Route | None:
     """The route that OPENAI_API_KEY alone defines. OPENAI_BASE_URL alone defines none, but must be right."""
     url = environ.get("OPENAI_BASE_URL", "").strip() or OPENAI_URL
-    if problem := _url_problem(url):
+    if problem := url_problem(url):
         builder.faults.append(Fault("OPENAI_BASE_URL", 0, "", problem))
     if not environ.get("OPENAI_API_KEY", "").strip():
         return None
-    key, problem = _key("OPENAI_API_KEY", environ)
+    key, problem = key_of("OPENAI_API_KEY", environ)
     if problem:
         builder.faults.append(Fault("OPENAI_API_KEY", 0, "", problem))
     return Route((Target(url=url.rstrip("/"), model=OPENAI_MODEL, key_env="OPENAI_API_KEY", key=key),))
-
-
-def _keyed(name: str, route: Route, environ: Mapping[str, str], builder: Builder) -> Route:
-    """The route with its targets checked, their URLs without a last slash and their keys read."""
-    at: tuple[str | int, ...] = ("routes", name, "targets")
-    if not route.targets:
-        builder.fault(at, f"has no target; add [[routes.{name}.targets]] with a url and a model")
-    targets = []
-    for index, target in enumerate(route.targets):
-        here = (*at, index)
-        if bool(target.url) == bool(target.embedded):
-            builder.fault(here, "needs exactly one of url and embedded")
-        if target.url and (problem := _url_problem(target.url)):
-            builder.fault((*here, "url"), problem)
-        if 0 < route.first_token < target.first_token:
-            problem = f"must not be less than a target's first_token ({target.first_token:g}); 0: twice the longest"
-            builder.fault(("routes", name, "first_token"), problem)
-        if target.first_token > target.total:
-            builder.fault((*here, "total"), f"must not be less than first_token ({target.first_token:g})")
-        key, problem = _key(target.key_env, environ) if target.key_env else ("", "")
-        if problem:
-            builder.fault((*here, "key_env"), problem)
-        targets.append(replace(target, url=target.url.rstrip("/"), key=key))
-    if targets and route.strategy == "weighted" and not any(target.weight for target in targets):
-        builder.fault(at, "have no weight at all: with the strategy weighted, one must have more than 0")
-    return replace(route, targets=tuple(targets))
-
-
-def _key(variable: str, environ: Mapping[str, str]) -> tuple[str, str]:
-    """A key and what is wrong with it; the problem never shows the key."""
-    key = environ.get(variable, "").strip()
-    if not key:
-        return "", f"the environment variable {variable} is not set"
-    if not re.fullmatch(r"[\x21-\x7e]+", key):
-        return "", f"{variable} must be a key of printable ASCII characters without blanks"
-    return key, ""
-
-
-def _url_problem(url: str) -> str:
-    """Why `/chat/completions` cannot be put behind this URL; empty where it can."""
-    shape = "must be a URL such as https://api.openai.com/v1"
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return shape
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or re.search(r"[^\x21-\x7e]", url):
-        return shape
-    if parts.username is not None or parts.password is not None:
-        return "must not hold a name or password: a key goes into an environment variable"
-    if parts.query or parts.fragment:
-        return "must end with its path: /chat/completions is put behind it"
-    if parts.path.rstrip("/").endswith("/chat/completions"):
-        return "must be the base: leave /chat/completions off, it is put behind it"
-    return ""

@@ -105,6 +105,8 @@ class Target:
     """Its share of the requests, where the route's strategy is `weighted`."""
     continues: bool = False
     """It may be handed what another target had said before it broke off, and go on from there."""
+    pace: float = 0.0
+    """Words a second, where `extractive` is embedded. 0: as fast as it is, some twenty times as fast as speech."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,8 @@ class Store:
     """For one operation; what takes longer is done without."""
     prefix: str = "gateway"
     """Of every key and channel."""
+    turns: int = 1000
+    """So many records of the last turns are kept, and as many of refused ones; 0: none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from gateway.store.register import SIGNAL, Register
 from gateway.store.sessions import SCRIPTS as SESSION_SCRIPTS
 from gateway.store.sessions import Sessions
 from gateway.store.signals import Hear, Payload, Signals
+from gateway.store.turns import Turns
 from gateway.store.upkeep import kept_up
 from gateway.types import Admit
 
@@ -31,6 +32,7 @@ class Store:
     keys: Keys
     generations: Generations
     sessions: Sessions
+    turns: Turns
     admit: Admit
     publish: Callable[[str, Payload], None]
     """Tell every process something of a kind; it may get lost. Never waits."""
@@ -68,7 +70,7 @@ async def opened(settings: Settings, *, lease: float = limits.LEASE) -> AsyncIte
             settings.store.prefix,
             (*limits.SCRIPTS, *SESSION_SCRIPTS),
         )
-        errands, departures, words = Errands(), Errands(), Errands()
+        errands, departures, words, records = Errands(), Errands(), Errands(), Errands()
         signals = Signals(connection, errands)
         register = Register(connection, settings.var / "keys.json", lambda: signals.publish(SIGNAL, {}))
         limiting = Limits(connection, departures, lease)
@@ -76,14 +78,18 @@ async def opened(settings: Settings, *, lease: float = limits.LEASE) -> AsyncIte
         signals.on_listening(register.stale)
         connection.on_return(register.returned)
         connection.on_return(limiting.renew)
+        sessions = Sessions(connection, words)
+        turns = Turns(connection, records, sessions.alone, settings.store.turns)
+        connection.on_return(turns.write)
         await stack.enter_async_context(connection.opened())
-        await stack.enter_async_context(_running((departures, errands, words), signals, register, limiting))
+        await stack.enter_async_context(_running((departures, errands, words, records), signals, register, limiting))
         if not await register.read_once(START):
             connection.missed()
         yield Store(
             Keys(register, connection, errands),
             Generations(register),
-            Sessions(connection, words),
+            sessions,
+            turns,
             limiting.admit,
             signals.publish,
             signals.subscribe,

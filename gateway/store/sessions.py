@@ -227,6 +227,11 @@ class Sessions:
         told = [records.said(line) for line in lines]
         await self._connection.run(SAY, keys, (id_, at + MARGIN, MOST_LINES, MOST_BYTES, since, recalled, *told))
 
+    async def alone(self, agent: str, at: float) -> str:
+        """The agent's session, where one alone is open and was when a turn began `at`; else empty."""
+        found = await self.found(await self._only(agent))
+        return found.id if found is not None and found.started <= at else ""
+
     async def _only(self, agent: str) -> str:
         """The agent's session, where one alone is open; else nobody knows which is meant."""
         ids = await self._connection.ask("ZRANGEBYSCORE", self._of(agent), f"({self._clock()}", "+inf", "LIMIT", 0, 2)

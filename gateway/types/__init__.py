@@ -9,7 +9,7 @@ from gateway.types.agent import Agent, CallerSystem, OnFailure, Voice
 from gateway.types.asking import Ask, Attempted, Complete, Note, Opened, Prompt, Strategy
 from gateway.types.chunk import Chunk, Chunks, FinishReason, Message, Stage
 from gateway.types.passage import Passage, Query, Retrieval, RetrievalOutcome, Retrieve, Retrieved, Sentence
-from gateway.types.turn import Outcome, Turn
+from gateway.types.turn import Outcome, Source, Turn, TurnRecord, Upstream, WantedTurns
 
 __all__ = [
     "Admission",
@@ -40,8 +40,12 @@ __all__ = [
     "Retrieved",
     "Scope",
     "Sentence",
+    "Source",
     "Stage",
     "Strategy",
     "Turn",
+    "TurnRecord",
+    "Upstream",
     "Voice",
+    "WantedTurns",
 ]

@@ -10,6 +10,7 @@ from gateway.types.access import Key, Rate, Scope
 from gateway.types.agent import Agent
 from gateway.types.orchestration import Desk
 from gateway.types.passage import Query, Retrieval
+from gateway.types.turn import TurnRecord, WantedTurns
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,15 @@ class KeyCabinet(NamedTuple):
     """By id, at once on every worker; None where there is none."""
 
 
+class TurnsKept(NamedTuple):
+    """Records of turns that are over."""
+
+    turns: Sequence[TurnRecord]
+    """Newest first."""
+    whole: bool
+    """Of all processes; False: the store is away, and they are those of this process."""
+
+
 class KnowledgeShelves(NamedTuple):
     """The knowledge. A collection that does not exist is a NotFound."""
 
@@ -93,5 +103,6 @@ class Administration(NamedTuple):
     rotate: Callable[[str], Awaitable[Rotated]]
     """Renew an agent's capability. Raises StoreUnavailable."""
     knowledge: KnowledgeShelves
+    turns: Callable[[WantedTurns], Awaitable[TurnsKept]]
     desk: Desk
     """What is between the gateway and Simli."""

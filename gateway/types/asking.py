@@ -8,6 +8,7 @@ from gateway.types.agent import Agent
 from gateway.types.chunk import Chunks, Message
 from gateway.types.passage import Passage
 
+AttemptKind: TypeAlias = Literal["first", "retry", "fallback", "hedge", "continue"]
 Strategy: TypeAlias = Literal["fallback", "weighted", "fastest"]
 
 
@@ -52,7 +53,7 @@ class Attempted(NamedTuple):
     """The error's code; empty where it spoke, `cancelled` where another one was quicker."""
     milliseconds: float
     """Until its first useful chunk, or until it failed."""
-    kind: Literal["first", "retry", "fallback", "hedge", "continue"] = "first"
+    kind: AttemptKind = "first"
     """Why it was asked."""
 
 

@@ -1,12 +1,15 @@
-"""The record of one question and its answer."""
+"""The record of one question and its answer: while it is made, and as it is kept."""
 
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from gateway.types.asking import Attempted
-from gateway.types.passage import Retrieved
+from gateway.types.asking import Attempted, AttemptKind
+from gateway.types.passage import RetrievalOutcome, Retrieved
 
 Outcome: TypeAlias = Literal["ok", "client_gone", "refused", "upstream_error", "incomplete_spoken", "gateway_error"]
+
+Upstream: TypeAlias = Literal["", "ended", "failed", "cancelled"]
+"""What became of the answer's source: none was asked; it ended by itself; it failed; it was hung up on."""
 
 
 @dataclass(slots=True)
@@ -47,8 +50,110 @@ class Turn:
     """How far it got: request, retrieve, open, stream, done."""
     timings: dict[str, float] = field(default_factory=dict)
     """Milliseconds: of the steps parse, retrieve and upstream (until its first useful chunk); from the turn's beginning
-    until the first text went out (ttft) and until its end (total)."""
+    until the first text went out (ttft) and until its end (total). Where the caller hung up: until that was noticed
+    (hangup), and from then on until the upstream was closed (close)."""
+    hung_up: float = 0.0
+    """When it was noticed that the caller has, on the clock of `began`; 0: it was not."""
+    upstream: Upstream = ""
     retrieved: Retrieved = Retrieved()
     finish_reason: str = ""
     chunks: int = 0
     characters: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One request to one target."""
+
+    target: str
+    """`route/model`."""
+    code: str
+    """The error's code; empty where it spoke, `cancelled` where another one was quicker."""
+    milliseconds: float
+    """Until its first useful chunk, or until it failed."""
+    kind: AttemptKind
+    """Why it was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A passage that an answer was made from, without its text."""
+
+    id: str
+    title: str
+    score: float
+    """Reciprocal rank fusion; orders the passages of one search only."""
+    similarity: float | None
+    """Cosine; null where only the lexical list served."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRecord:
+    """A turn that is over: ids, times and sizes. What was said only where a transcript of its session is kept."""
+
+    id: str
+    """The request's id, `x-request-id`."""
+    at: float
+    """When it began, in seconds since the epoch."""
+    agent: str
+    """Empty: a route was asked, or an agent that does not exist."""
+    model: str
+    """What was asked for."""
+    route: str
+    target: str
+    """`route/model` that answered."""
+    attempts: tuple[AttemptRecord, ...]
+    key: str
+    """Id of the caller's key, never the key; empty for a caller without one of ours, or with a capability."""
+    session: str
+    """Empty: none, or nobody knows which."""
+    stream: bool
+    status: int
+    outcome: Outcome
+    code: str
+    """The error's code, where there was one."""
+    phase: str
+    """How far it got: `request`, `retrieve`, `open`, `stream`, `done`."""
+    upstream: Upstream
+    """What became of the answer's source: empty, none was asked; `cancelled`, it was hung up on."""
+    timings: dict[str, float]
+    """Milliseconds, by the names of `Server-Timing`: `parse`, `retrieve`, `upstream` (until its first useful chunk);
+    from the beginning until the first word went out (`ttft`), until the end (`total`); where the caller hung up, until
+    that was noticed (`hangup`), and from then on until the upstream was closed (`close`)."""
+    retrieval: RetrievalOutcome
+    retrieval_reason: str
+    """Why it is less than `hybrid`."""
+    sources: tuple[Source, ...]
+    """The passages that were found."""
+    filler: bool
+    """A filler was said."""
+    apology: bool
+    """The answer failed, and an apology was said."""
+    finish_reason: str
+    chunks: int
+    characters: int
+    question: str | None = None
+    """What was asked; null: not kept."""
+    answer: str | None = None
+    """What was sent; null: not kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class WantedTurns:
+    """Which records somebody asks for: those where all that is not empty holds."""
+
+    session: str = ""
+    agent: str = ""
+    outcome: Outcome | Literal[""] = ""
+    request: str = ""
+    limit: int = 50
+
+    def holds(self, one: TurnRecord) -> bool:
+        """Whether it is asked for."""
+        asked = (
+            (self.session, one.session),
+            (self.agent, one.agent),
+            (self.outcome, one.outcome),
+            (self.request, one.id),
+        )
+        return all(wanted in ("", found) for wanted, found in asked)

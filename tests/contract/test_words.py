@@ -2,79 +2,16 @@
 
 import asyncio
 import logging
-import time
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from gateway import store as stores
-from gateway.app import create_app
-from gateway.http.capability import Capabilities
-from gateway.store import Store
 from gateway.types import Key, Turn
-from gateway.types.orchestration import Flow, Session
 from gateway.types.reach import PREFLIGHT
 from tests.caller import calling
-from tests.contract.conftest import AGENTS, NORA, settings
-from tests.serving import serve, sharing
+from tests.contract.conftest import NORA
+from tests.contract.place import Place, ask
 from tests.upstream import Answer, Hang, Script, Upstream, error
-
-SECRET = "a secret of thirty-two characters"
-MUTE = replace(NORA, name="mute", transcript=False)
-
-
-@dataclass
-class Place:
-    """A gateway, and the store that it shares with this process."""
-
-    url: str
-    store: Store
-    capabilities: Capabilities
-
-    async def session(self, agent: str = "nora", flow: Flow = "e2e") -> tuple[Session, str]:
-        """One that is open, and its key, once the gateway knows it."""
-        made = await self.store.keys.create(agent=agent, session=lambda id_: f"ses_{id_}", expires=time.time() + 60)
-        now = time.time()
-        session = Session(made.key.session, agent, flow, made.key.id, now, now + 60)
-        await self.store.sessions.begin(session, 0)
-        async with httpx.AsyncClient(base_url=self.url) as client:
-            for _ in range(200):
-                if (await client.get(f"/k/{made.text}/v1/models")).status_code == 200:
-                    return session, made.text
-                await asyncio.sleep(0.01)
-        raise AssertionError("the gateway does not know the key")
-
-    async def said(self, session: Session, lines: int) -> list[tuple[str, str]]:
-        """The words of a session, once there are so many lines."""
-        for _ in range(200):
-            found = await self.store.sessions.words(session.id)
-            if len(found) >= lines:
-                return [(line.role, line.text) for line in found]
-            await asyncio.sleep(0.01)
-        raise AssertionError(f"{len(found)} lines, not {lines}")
-
-
-@pytest.fixture
-async def place(upstream: Upstream, tmp_path: Path) -> AsyncIterator[Place]:
-    told = sharing(replace(settings(upstream.url, tmp_path), secret=SECRET))
-    told = replace(told, store=replace(told.store, timeout=1.0))
-    agents = {**AGENTS, "mute": MUTE}
-    async with (
-        serve(create_app(told, agents)) as url,
-        stores.opened(replace(told, var=tmp_path / "beside")) as store,
-    ):
-        assert await store.reached(5)
-        yield Place(url, store, Capabilities(SECRET, lambda: agents, store.generations.current))
-
-
-async def ask(url: str, text: str, headers: Mapping[str, str] | None = None, **more: Any) -> httpx.Response:
-    body = {"messages": [{"role": "user", "content": text}], "stream": True, **more}
-    async with httpx.AsyncClient() as client:
-        return await client.post(f"{url}/chat/completions", json=body, headers=dict(headers or {}))
 
 
 async def test_a_turn_is_written_down_and_the_log_knows_nothing_of_it(

@@ -1,5 +1,6 @@
 """The sample knowledge, really ingested, once for all: what did not change since the last run costs nothing."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -29,7 +30,10 @@ def gateway(
 
 @pytest.fixture(scope="session")
 def var() -> Path:
-    """GATEWAY_VAR with both sample collections in it."""
-    done = gateway("ingest")
+    """GATEWAY_VAR with both sample collections in it. Of several processes that test, one ingests."""
+    VAR.mkdir(parents=True, exist_ok=True)
+    with (VAR / "tested.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = gateway("ingest")
     assert done.returncode == 0, done.stderr
     return VAR

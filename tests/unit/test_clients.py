@@ -1,8 +1,11 @@
 """gateway/clients.py: the upstreams of a process, and how new routes take the place of old ones."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
+from itertools import pairwise
+from statistics import median
 
 import pytest
 
@@ -109,3 +112,29 @@ async def test_ending_all_streams(upstream: Upstream, upstreams: Upstreams) -> N
     upstreams.end_streams(Ended("bye"))
     with pytest.raises(Ended):
         await reading
+
+
+@pytest.mark.parametrize(("pace", "least", "most"), [(20.0, 0.05, 1.0), (0.0, 0.0, 0.05)])
+async def test_the_embedded_answerer_has_the_pace_that_it_is_given(
+    upstreams: Upstreams, pace: float, least: float, most: float
+) -> None:
+    """So many words a second, the first at once; without one it is many times as fast as speech."""
+    complete = await upstreams.routed({"main": Route((Target(embedded="extractive", pace=pace),))}, RULE)
+    running = await opened(complete)
+    began = time.monotonic()
+    times = [time.monotonic() - began async for chunk in running.chunks if chunk.text]
+    between = [after - before for before, after in pairwise(times)]
+    assert times[0] < 0.05 and len(between) > 10
+    assert least * 0.9 <= median(between) < most
+
+
+async def test_a_paced_answer_ends_when_it_is_closed(upstreams: Upstreams) -> None:
+    """Whoever hangs up between two words waits for no word."""
+    complete = await upstreams.routed({"main": Route((Target(embedded="extractive", pace=0.1),))}, RULE)
+    running = await opened(complete)
+    assert (await anext(running.chunks)).text
+    async with asyncio.timeout(1):
+        await running.chunks.aclose()
+        await running.aclose()
+    with pytest.raises(StopAsyncIteration):
+        await anext(running.chunks)

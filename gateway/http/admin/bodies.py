@@ -45,15 +45,20 @@ async def uploaded(request: Request[State], takes: type, kinds: Sequence[str]) -
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in kinds:
         raise UnsupportedMediaType(f"The body must be sent as it is, with Content-Type: {' or '.join(kinds)}.")
-    given = request.query_params.multi_items()
-    if len(dict(given)) != len(given):
-        raise InvalidValue("A parameter stands in the query more than once.")
-    asked = parsed(orjson.dumps(dict(given)), takes)
+    asked = queried(request, takes)
     limits = request.state["settings"].limits
     content = await body(request, replace(limits, body_bytes=UPLOAD_BYTES, body_timeout=UPLOAD_SECONDS))
     if not content:
         raise MissingParameter("The body is empty.")
     return content, asked
+
+
+def queried(request: Request[State], takes: type) -> Any:
+    """What the query says, as a `takes`. Raises RequestError."""
+    given = request.query_params.multi_items()
+    if len(dict(given)) != len(given):
+        raise InvalidValue("A parameter stands in the query more than once.")
+    return parsed(orjson.dumps(dict(given)), takes)
 
 
 def parsed(content: bytes, takes: type) -> Any:

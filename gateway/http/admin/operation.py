@@ -36,7 +36,7 @@ class Operation:
     """The type of the answer's body."""
     perform: Perform
     takes: type = Nothing
-    """A frozen dataclass: what the body says; with `uploads`, what stands in the query, all of it text."""
+    """A frozen dataclass: what the body says; with `uploads` and of a GET, what stands in the query, all of it text."""
     status: int = 200
     errors: tuple[type[GatewayError], ...] = ()
     """Beside those that every operation has."""
@@ -55,6 +55,11 @@ class Operation:
     def begins(self) -> bool:
         """Whether it begins what outlives its answer elsewhere, which a process that is about to stop does not."""
         return self.method != "GET" and self.within > 0
+
+    @property
+    def queried(self) -> bool:
+        """Whether what it takes stands in the query."""
+        return bool(self.uploads) or self.method == "GET"
 
 
 class Upload(NamedTuple):
@@ -80,5 +85,6 @@ PARAMETERS: Mapping[str, Parameter] = {
     "job": Parameter(r"job_[0-9a-f]{16}", 20, "The id of an ingest."),
     "key": Parameter(r"[A-Za-z0-9]{1,64}", 64, "The id of a key."),
     "model": Parameter(r".+", 513, "What a request's `model` can name.", "nora"),
+    "request": Parameter(r"\.*[A-Za-z0-9_:-][A-Za-z0-9._:-]*", 64, "The id of a request, `x-request-id`.", "req_1"),
     "session": Parameter(r"ses_[A-Za-z0-9]{1,64}", 68, "The id of a session."),
 }

@@ -12,9 +12,10 @@ from gateway.errors import (
     NotWritable,
     StoreUnavailable,
 )
-from gateway.http.admin import agents, keys, knowledge
+from gateway.http.admin import agents, keys, knowledge, turns
 from gateway.http.admin.at_simli import AT_SIMLI
 from gateway.http.admin.operation import Nothing, Operation
+from gateway.types import TurnRecord
 from gateway.types.knowledge import IngestJob
 
 _KEPT = (StoreUnavailable,)
@@ -99,5 +100,7 @@ OPERATIONS = (
         knowledge.RollbackAsked,
         errors=(NotFound, Conflict, NotWritable, DiskFull),
     ),
+    Operation("GET", "/admin/turns", "The last turns", turns.TurnsListed, turns.listed, turns.TurnsAsked),
+    Operation("GET", "/admin/turns/{request}", "A turn", TurnRecord, turns.shown, errors=(NotFound,)),
     *AT_SIMLI,
 )

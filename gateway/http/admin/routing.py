@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from gateway.errors import ConfigurationError, Draining, FilesAtFault, InvalidName, MethodNotAllowed, SimliTimeout
-from gateway.http.admin.bodies import received, uploaded
+from gateway.http.admin.bodies import queried, received, uploaded
 from gateway.http.admin.operation import PARAMETERS, Nothing, Operation, Upload
 from gateway.http.auth import Endpoint
 
@@ -61,7 +61,9 @@ def _route(
 async def _asked(operation: Operation, request: Request[Any]) -> Any:
     if operation.uploads:
         return Upload(*await uploaded(request, operation.takes, operation.uploads))
-    return Nothing() if operation.method == "GET" else await received(request, operation.takes)
+    if operation.method == "GET":
+        return Nothing() if operation.takes is Nothing else queried(request, operation.takes)
+    return await received(request, operation.takes)
 
 
 async def _bounded(operation: Operation, request: Request[Any], asked: Any) -> Response | ASGIApp:
