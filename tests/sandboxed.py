@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from gateway.sandbox.app import create_app
 from gateway.sandbox.options import Options
+from gateway.sandbox.talk.senses import Senses
 from gateway.settings import SANDBOX_KEY
 from tests.serving import ROOT, Prompt
 
@@ -95,9 +96,9 @@ class Sandbox:
 
 
 @contextlib.asynccontextmanager
-async def sandboxed(key: str = SANDBOX_KEY, **options: Any) -> AsyncIterator[Sandbox]:
+async def sandboxed(key: str = SANDBOX_KEY, *, hears: Senses | None = None, **options: Any) -> AsyncIterator[Sandbox]:
     """A sandbox in this loop, on a free port. It takes a few milliseconds, and babbles, which is always the same."""
-    async with served(create_app(Options(key=key, **{"voice": "babble", **options}))) as url:
+    async with served(create_app(Options(key=key, **{"voice": "babble", **options}), hears)) as url:
         yield Sandbox(url, key)
 
 
@@ -130,10 +131,12 @@ async def served(app: ASGIApp) -> AsyncIterator[str]:
 
 
 @contextlib.contextmanager
-def sandbox_process(key: str = SANDBOX_KEY, *, port: int = 0, within: float = 30.0) -> Iterator[Sandbox]:
+def sandbox_process(
+    key: str = SANDBOX_KEY, *, port: int = 0, voice: str = "babble", within: float = 30.0
+) -> Iterator[Sandbox]:
     """`python -m gateway sandbox` on a free port, until this is left."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "gateway", "sandbox", "--port", str(port), "--voice", "babble"],
+        [sys.executable, "-m", "gateway", "sandbox", "--port", str(port), "--voice", voice],
         cwd=ROOT,
         env={"PATH": os.defpath, "PYTHONUNBUFFERED": "1", "SIMLI_API_KEY": key},
         stdin=subprocess.DEVNULL,

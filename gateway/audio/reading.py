@@ -6,17 +6,14 @@ input, so it never outlives who asks; and when nobody asked for IDLE seconds, fo
 """
 
 import json
-import os
-import select
-import struct
 import sys
-from typing import IO
 
 import numpy as np
 from av import AudioFrame, AudioResampler
 from hibari import SAMPLE_RATE, Hibari
 from numpy.typing import NDArray
 
+from gateway.audio.program import Asked
 from gateway.audio.spoken import AUDIBLE, RATE
 
 BEFORE_S, AFTER_S, CLAUSE_S = 0.04, 0.35, 0.12
@@ -49,21 +46,14 @@ def trimmed(wave: NDArray[np.int16], text: str) -> bytes:
 
 def main(idle: float) -> None:
     """Answer until nobody asks any more."""
-    out: IO[bytes] = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)  # what a library prints is no answer
+    asked = Asked()
     model = Hibari()
     model("Ready.")  # its lexicons come with the first words
-    _answer(out, b"")
-    while select.select([0], [], [], idle)[0] and (line := sys.stdin.buffer.readline()):
-        asked = json.loads(line)
-        wave = model(asked["text"], speed=asked["pace"], seed=0)
-        _answer(out, trimmed(resampled(wave), asked["text"]))
-
-
-def _answer(out: IO[bytes], pcm: bytes) -> None:
-    left = memoryview(struct.pack("<I", len(pcm)) + pcm)
-    while left:
-        left = left[out.write(left) :]
+    asked.answer()
+    for line in asked.lines(idle):
+        question = json.loads(line)
+        wave = model(question["text"], speed=question["pace"], seed=0)
+        asked.answer(trimmed(resampled(wave), question["text"]))
 
 
 if __name__ == "__main__":

@@ -65,6 +65,10 @@ GatewayError                  500 server_error            internal_error
 │   ├── SessionLimited        429 rate_limit_error        session_limited: RATE
 │   ├── SessionDropped        502                         session_dropped: the line broke
 │   └── SessionEnded          502                         session_ended: by Simli, before its time
+├── SmokeError                500                         smoke_error: a run of `gateway smoke`
+│   ├── AdminRefused          403 permission_error        admin_refused: by the gateway's admin API
+│   ├── GatewayGone           502                         gateway_gone
+│   └── RunLate               504                         run_late: it took longer than it may
 ├── KnowledgeError            500                         ingesting or opening a collection failed
 └── ConfigurationError        --                          settings and agent files: every fault at once
 
@@ -138,6 +142,7 @@ from gateway.errors.simli import (
     SimliTimeout,
     SimliUnavailable,
 )
+from gateway.errors.smoke import AdminRefused, GatewayGone, RunLate, SmokeError
 from gateway.errors.upstream import (
     UpstreamAuthFailed,
     UpstreamEmpty,
@@ -152,6 +157,7 @@ from gateway.errors.upstream import (
 )
 
 __all__ = [
+    "AdminRefused",
     "AuthenticationError",
     "CallerGone",
     "ConfigurationError",
@@ -162,6 +168,7 @@ __all__ = [
     "FilesAtFault",
     "FirstWordLate",
     "GatewayError",
+    "GatewayGone",
     "HeadersTooLarge",
     "InsufficientScope",
     "InvalidJSON",
@@ -190,6 +197,7 @@ __all__ = [
     "RateLimited",
     "RequestError",
     "RequestTimeout",
+    "RunLate",
     "SessionDropped",
     "SessionEnded",
     "SessionLimited",
@@ -204,6 +212,7 @@ __all__ = [
     "SimliRejected",
     "SimliTimeout",
     "SimliUnavailable",
+    "SmokeError",
     "StoreUnavailable",
     "StreamBroken",
     "StreamBuffered",

@@ -23,17 +23,22 @@ from gateway.sandbox.room import routes as room
 from gateway.sandbox.signalling import routes as signalling
 from gateway.sandbox.signalling.patience import Patience
 from gateway.sandbox.signalling.rest import Rest
+from gateway.sandbox.talk.senses import Senses, senses
 from gateway.sandbox.talk.talks import Talks
 
 LARGEST = 32 * 1024 * 1024
 """Bytes of a body: an image, or audio as Base64."""
 
 
-def create_app(options: Options) -> ASGIApp:
-    """Return the application. It keeps all its state, so one application is one sandbox."""
+def create_app(options: Options, hears: Senses | None = None) -> ASGIApp:
+    """Return the application. It keeps all its state, so one application is one sandbox.
+
+    `hears`: what rooms hear with, where it is not what is installed; the application closes it.
+    """
     accounts = Accounts(options)
     speaker = voice(options.voice)
-    talks = Talks(accounts, speaker)
+    hears = hears or senses()
+    talks = Talks(accounts, speaker, hears)
     rest = Rest(accounts, Patience())
     studio = Studio(options.directory)
     made = Faces()
@@ -44,7 +49,7 @@ def create_app(options: Options) -> ASGIApp:
             yield
             await talks.close()
             await rest.close()
-            await asyncio.gather(studio.close(), asyncio.to_thread(speaker.close))
+            await asyncio.gather(studio.close(), asyncio.to_thread(speaker.close), asyncio.to_thread(hears.ears.close))
 
     app = Starlette(
         routes=[

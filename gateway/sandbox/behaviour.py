@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from dataclasses import Field, asdict, dataclass, fields, replace
 from typing import Any, Literal, TypeAlias, get_args, get_type_hints
 
-LlmKey: TypeAlias = Literal["token", "none"]
+LlmKey: TypeAlias = Literal["token", "none", "wrong"]
 Suffix: TypeAlias = Literal["once", "again"]
 CustomLlm: TypeAlias = Literal["used", "ignored"]
+Llm: TypeAlias = Literal["called", "never"]
+Tts: TypeAlias = Literal["works", "refused"]
+SoundRate: TypeAlias = Literal["right", "wrong_rate"]
 Greeting: TypeAlias = Literal["none", "asked"]
 Media: TypeAlias = Literal["both", "audio", "none"]
 Fps: TypeAlias = Literal[25, 30]
@@ -24,11 +27,18 @@ class Behaviour:
     """Every field may be set by `POST /sandbox/behaviour`; those of a conversation also for one session."""
 
     llm_key: LlmKey = "token"
-    """Whether a conversation sends the LLM its key. `none`: no Authorization at all."""
+    """Whether a conversation sends the LLM its key. `none`: no Authorization at all; `wrong`: another key than it was
+    given, also where the address has one."""
     suffix: Suffix = "once"
     """Whether `/chat/completions` is appended again to an address that has it."""
     custom_llm: CustomLlm = "used"
     """`ignored`: `customLLMConfig` alone is as if it were not there, as a developer reports of today's Simli."""
+    llm: Llm = "called"
+    """`never`: nobody is asked, and nothing is answered."""
+    tts: Tts = "works"
+    """`refused`: the LLM answers and nothing of it is spoken, as with a wrong key of the voice provider."""
+    sound: SoundRate = "right"
+    """`wrong_rate`: 48 kHz is played as if it were 16 kHz: slow and deep."""
     greeting: Greeting = "none"
     """`asked`: without a first message the LLM is asked for one, with the system message alone."""
     serves: Serves = "both"
@@ -48,7 +58,7 @@ class Behaviour:
     ice: Ice = "open"
     """`blocked`: signalling goes well, and no packet gets through."""
     drops_after: float = 0.0
-    """Seconds after the connection until a socket is dropped without a word; 0: never."""
+    """Seconds after the connection until a socket, or in a room the connection, is gone without a word; 0: never."""
     face_takes: float = 1.0
     """Seconds until an uploaded face is made, once it is its turn."""
     face_result: FaceResult = "completed"

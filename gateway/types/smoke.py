@@ -4,6 +4,7 @@ Moments are seconds from the run's beginning, on one clock; None where that was 
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 SmokeMode: TypeAlias = Literal["room", "compose", "auto"]
@@ -62,6 +63,10 @@ class Moments:
     """The person heard it begin."""
     first_mouth: float | None = None
     """The person saw the mouth move."""
+    interrupted: float | None = None
+    """Somebody began to speak over it."""
+    hushed: float | None = None
+    """The avatar was told to be silent: what it had still to say was dropped."""
     last_token: float | None = None
     end: float | None = None
     """The person heard its last sound."""
@@ -126,6 +131,30 @@ class SmokeLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Screenshot:
+    """What the person had on the screen at a moment."""
+
+    caption: str
+    file: str
+    """A PNG, beside the report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A person's stay in a room, by a browser or by Daily's client."""
+
+    joined: bool
+    """Whether anything of the avatar was seen or heard there. A room that was not joined proves nothing."""
+    says: str
+    """What happened, in a sentence; where it was not joined: why, and what to do."""
+    screenshots: tuple[Screenshot, ...] = ()
+    words: tuple[SmokeLine, ...] = ()
+    """What stood on the page, where it shows words."""
+    heard: Path | None = None
+    """What was heard as WAV, 16-bit, 16 kHz, mono; None: whoever was there could not record it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Smoke:
     """A whole run."""
 
@@ -144,10 +173,13 @@ class Smoke:
     """Who wrote down what: `sandbox` (or `simli`), `gateway`, `recogniser`."""
     findings: tuple[Finding, ...] = ()
     session: str = ""
+    screenshots: tuple[Screenshot, ...] = ()
     film: str = ""
     """The MP4, beside the report; empty: there is none."""
+    film_at: float = 0.0
+    """The moment that the film begins with."""
 
     @property
     def passed(self) -> bool:
         """Whether everything held."""
-        return not self.findings and bool(self.steps)
+        return bool(self.steps) and not self.findings and all(step.verdict != "failed" for step in self.steps)

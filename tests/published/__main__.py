@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import httpx
 import orjson
 
-from tests.chromium import chromium
+from gateway.peer.chromium import chromium
 from tests.published.browser import pages, ran
 from tests.published.verdict import faults
 from tests.sandboxed import Sandbox, sandbox_process

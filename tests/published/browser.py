@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from tests import chromium
+from gateway.peer import devtools
 from tests.serving import serve
 
 HERE = Path(__file__).parent
@@ -52,7 +52,7 @@ async def pages(names: list[str]) -> AsyncIterator[str]:
         yield url
 
 
-async def passed_on(asked: chromium.Request, sandbox: str, seconds: int) -> chromium.Response:
+async def passed_on(asked: devtools.Request, sandbox: str, seconds: int) -> devtools.Response:
     """Ask the sandbox what a client with a fixed host asked Simli.
 
     That client knows no limit of a session either: `seconds` is put into what it asks a token with.
@@ -68,17 +68,17 @@ async def passed_on(asked: chromium.Request, sandbox: str, seconds: int) -> chro
     return answer.status_code, kept, answer.content
 
 
-async def ran(browser: chromium.Chromium, page_url: str, sandbox: tuple[str, str, str], what: str) -> dict[str, Any]:
+async def ran(browser: devtools.Chromium, page_url: str, sandbox: tuple[str, str, str], what: str) -> dict[str, Any]:
     """One session in a tab of its own; `sandbox` is its URL, a key and a face."""
     seconds = 1 if what == "ended" else 60
     async with browser.page() as page:
         await page.answered(f"{SIMLI}/*", lambda asked: passed_on(asked, sandbox[0], seconds))
         await page.open(page_url)
+        called = ", ".join(orjson.dumps(each).decode() for each in sandbox)
+        result: dict[str, Any]
         try:
-            async with asyncio.timeout(45):
-                called = ", ".join(orjson.dumps(each).decode() for each in sandbox)
-                result: dict[str, Any] = await page.evaluate(f"{what}({called})")
-                return result
-        except (chromium.Failed, TimeoutError) as failure:
-            said = [line[:WORDS] for line in (str(failure) or "nothing within 45 s", *page.said[-4:])]
-            return {"error": " | ".join(line.partition("\n")[0] for line in said)}
+            result = await page.evaluate(f"{what}({called})", within=45)
+        except devtools.Failed as failure:
+            said = [line[:WORDS] for line in (str(failure), *page.said[-4:])]
+            result = {"error": " | ".join(line.partition("\n")[0] for line in said)}
+        return result

@@ -6,30 +6,15 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from tests.chromium import Page, chromium
+from gateway.peer.chromium import chromium
+from gateway.peer.devtools import Page
 from tests.sandboxed import Sandbox, sandboxed
 from tests.upstream import Script, Upstream, scripted
 
 WORDS = ["Forty ", "metres, ", "says ", "the ", "keeper."]
 SECRET = "sk-planted-where-nobody-may-read-it"
 WIDTHS = (400, 1400)
-UNTIL = """
-new Promise((done, failed) => {{
-  const started = performance.now();
-  const look = () => {{
-    if ({condition}) done(true);
-    else if (performance.now() - started > {ms}) failed(new Error(document.body.innerText));
-    else setTimeout(look, 20);
-  }};
-  look();
-}})
-"""
 SAY = "document.querySelector('#text').value = 'How tall is it?'; document.querySelector('#say').requestSubmit();"
-
-
-async def seen(page: Page, condition: str, within_ms: int = 8000) -> None:
-    """Wait until it is so in the page; else the error is what stands there."""
-    await page.evaluate(UNTIL.format(condition=condition, ms=within_ms))
 
 
 def reads(text: str, within: str = "body") -> str:
@@ -66,13 +51,13 @@ async def test_a_person_sees_calls_and_sessions_watches_and_types(sandbox: Sandb
     """The page names the session's LLM configuration and the unknown field, plays the face, shows a turn's answer."""
     del room
     await page.open(f"{sandbox.url}/sandbox")
-    await seen(page, reads("llmConfig(User)", "#sessions"))
-    await seen(page, reads("colour is unknown", "#calls"))
+    await page.until(reads("llmConfig(User)", "#sessions"))
+    await page.until(reads("colour is unknown", "#calls"))
     await page.evaluate("document.querySelector('#watch').click()")
-    await seen(page, reads("I am Nora.", "#lines"))
-    await seen(page, "document.querySelector('#video').videoWidth === 512")
+    await page.until(reads("I am Nora.", "#lines"))
+    await page.until("document.querySelector('#video').videoWidth === 512")
     await page.evaluate(SAY)
-    await seen(page, reads("".join(WORDS), "#lines"))
+    await page.until(reads("".join(WORDS), "#lines"))
     for width in WIDTHS:
         await page.sized(width, 900)
         assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, width
@@ -80,16 +65,16 @@ async def test_a_person_sees_calls_and_sessions_watches_and_types(sandbox: Sandb
     assert await page.evaluate(fetched)
     assert not await page.evaluate(f"document.documentElement.outerHTML.includes({SECRET!r})")
     await page.evaluate("document.querySelector('#leave').click()")
-    await seen(page, reads("ended", "#sessions"))
+    await page.until(reads("ended", "#sessions"))
     assert page.said == []
 
 
 async def test_a_room_plays_by_itself_and_answers(room: str, page: Page) -> None:
     """Whoever opens a session's room sees the face at once, is answered, and can leave."""
     await page.open(room)
-    await seen(page, "document.querySelector('#video').videoWidth === 512")
+    await page.until("document.querySelector('#video').videoWidth === 512")
     await page.evaluate(SAY)
-    await seen(page, reads("".join(WORDS), "#lines"))
+    await page.until(reads("".join(WORDS), "#lines"))
     await page.evaluate("document.querySelector('#leave').click()")
-    await seen(page, reads("The session is over"))
+    await page.until(reads("The session is over"))
     assert page.said == []

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 from gateway.sandbox.avatar.buffer import BLOCK_S, SILENCE, Block, PlayBuffer, audible, followed
 from gateway.sandbox.avatar.clock import Clock
 from gateway.sandbox.avatar.face import face_of
+from gateway.sandbox.avatar.onset import Onset
 from gateway.sandbox.avatar.paint import Plane
 from gateway.sandbox.avatar.tracks import AudioTrack, VideoTrack
 
@@ -44,6 +45,8 @@ class Avatar:
         self.media = media
         self.on_change = on_change
         """Told whenever it begins (True) or ends (False) to speak."""
+        self.onset: Onset | None = None
+        """Told of what is heard and seen, by whoever speaks now."""
         self.speaking = False
         self.mouth = 0.0
         """0 closed, 1 wide open: follows the level of what is heard now."""
@@ -129,6 +132,8 @@ class Avatar:
         track.on("ended", lambda: self._tracks.remove(track))
 
     def _picture(self, at: float, number: int) -> Plane:
+        if self.onset:
+            self.onset.seen(self.mouth)
         return self._face.frame(at, self.mouth, number)
 
     async def _play(self) -> None:
@@ -161,6 +166,8 @@ class Avatar:
         """Move the mouth, and notice whether this is speech."""
         self.mouth = followed(self.mouth, heard)
         self._quiet = 0 if audible(heard) else self._quiet + 1
+        if self.onset and not self._quiet:
+            self.onset.heard()
         speaks = not self._quiet or (self.speaking and self._quiet < QUIET)
         if not speaks and self._empty.is_set():
             self.silent.set()

@@ -112,5 +112,5 @@ def session(one: Session, talks: Talks) -> dict[str, Any]:
             "passed_over": list(talk.brain.passed_over),
         },
         "said": [asdict(line) for line in one.said],
-        "turns": [turn.shown() for turn in talk.turns],
+        "turns": [turn.shown(operator=True) for turn in talk.turns],
     }

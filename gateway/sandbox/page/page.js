@@ -1,10 +1,11 @@
-import { Player, element } from "/sandbox/player.js";
+import { element } from "/sandbox/element.js";
+import { Player } from "/sandbox/player.js";
 
 const find = (id) => document.getElementById(id);
 const INTERVAL = 700;
 const SHOWN_CALLS = 120;
 const SPOKEN_OF = {
-  llm_key: "LLM key", suffix: "Path suffix", custom_llm: "customLLMConfig", greeting: "Greeting",
+  llm_key: "LLM key", llm: "LLM", suffix: "Path suffix", tts: "Voice provider", sound: "Sound", custom_llm: "customLLMConfig", greeting: "Greeting",
   serves: "Serves", refuses_key_with: "Wrong key is", sessions: "Sessions at once", single_use: "Token used once",
   transcript_after: "Transcript after, s", media: "Media", start: "START", ice: "ICE", drops_after: "Drops after, s",
   face_takes: "A face takes, s", face_result: "A face is", video_after: "Videos after, s",
@@ -231,7 +232,7 @@ find("say").addEventListener("submit", async (event) => {
   look();
 });
 find("watch").addEventListener("click", async () => {
-  if (player?.connection) player.unwatch(); else await player?.watch();
+  if (player?.connection) player.unwatch(); else await player?.watch().catch(() => {}); // why stands on the curtain
   look();
 });
 find("leave").addEventListener("click", async () => { await player?.leave(); look(); });

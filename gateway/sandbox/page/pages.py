@@ -8,7 +8,10 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 HERE = Path(__file__).parent
-FILES = ("page.css", "page.js", "player.js", "room.js", "face.svg")
+FILES = (
+    *("page.css", "page.js", "face.svg", "element.js", "player.js", "lines.js", "waterfall.js"),
+    *("room.css", "room.js", "feed.js", "microphone.js"),
+)
 HEADERS = {
     "content-security-policy": "default-src 'self'",
     "cache-control": "no-cache",

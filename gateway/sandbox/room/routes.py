@@ -1,7 +1,5 @@
-"""`/room/{room}`: a page; `/offer`, `/say` and `/leave` for it, and for whoever else has the room's name."""
+"""`/room/{room}`: a page; `/offer`, `/say`, `/events`, `/leave` for it, and for whoever else has the room's name."""
 
-import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 from starlette.requests import Request
@@ -10,11 +8,12 @@ from starlette.routing import BaseRoute, Route
 
 from gateway.sandbox.api import refusals
 from gateway.sandbox.api.asking import Field, against, document
+from gateway.sandbox.room import events
+from gateway.sandbox.room.visit import Visit
 from gateway.sandbox.signalling.held import shown
-from gateway.sandbox.signalling.peer import Peer, UnreadableOffer
+from gateway.sandbox.signalling.peer import UnreadableOffer
 from gateway.sandbox.talk.conversation import Conversation
 from gateway.sandbox.talk.talks import Talks
-from gateway.sandbox.talk.turn import Turn
 
 SAY = (Field("text", required=True), Field("until", default="answered", choices=("answered", "spoken")))
 LONGEST = 10_000
@@ -31,7 +30,7 @@ def routes(talks: Talks) -> list[BaseRoute]:
         await talk.greeted()
         turn = talk.say(asked["text"])
         if "text/event-stream" in request.headers.get("accept", ""):
-            return StreamingResponse(_events(turn), media_type="text/event-stream")
+            return StreamingResponse(events.of_turn(turn), media_type="text/event-stream")
         async for _ in turn.follow():
             pass
         if asked["until"] == "spoken":
@@ -39,7 +38,10 @@ def routes(talks: Talks) -> list[BaseRoute]:
         return JSONResponse(turn.shown())
 
     async def offer(request: Request) -> Response:
-        """Somebody comes to watch, with a WebRTC offer `{"sdp", "type"}`; the answer is of the same form."""
+        """Somebody comes, with a WebRTC offer `{"sdp", "type"}`; the answer is of the same form.
+
+        Who offers sound (sendrecv, or sendonly) is heard.
+        """
         return await _watched(talks, running(talks, request), await document(request))
 
     async def leave(request: Request) -> Response:
@@ -51,13 +53,19 @@ def routes(talks: Talks) -> list[BaseRoute]:
         """What the room's page shows."""
         talk = known(talks, request)
         turns = [turn.shown() for turn in talk.turns]
-        return JSONResponse({"state": talk.state, "reason": talk.session.reason, "turns": turns})
+        return JSONResponse({**events.state(talk), "turns": turns})
+
+    async def follow(request: Request) -> Response:
+        """What goes on in the room, until its session is over."""
+        told = events.of_room(known(talks, request))
+        return StreamingResponse(told, media_type="text/event-stream", headers={"cache-control": "no-store"})
 
     return [
         Route("/room/{room}/offer", offer, methods=["POST"]),
         Route("/room/{room}/say", say, methods=["POST"]),
         Route("/room/{room}/leave", leave, methods=["POST"]),
         Route("/room/{room}/state.json", seen, methods=["GET"]),
+        Route("/room/{room}/events", follow, methods=["GET"]),
     ]
 
 
@@ -78,13 +86,12 @@ def running(talks: Talks, request: Request) -> Conversation:
 
 
 async def _watched(talks: Talks, talk: Conversation, offered: dict[str, Any]) -> Response:
-    peer = Peer(talk.watched())
+    visit = Visit(talk, talks.senses)
     try:
-        answer = await peer.answer(offered)
+        answer = await visit.answer(offered)
     except UnreadableOffer as unreadable:
-        await peer.close()
         raise refusals.detail(400, str(unreadable)) from None
-    talks.greet_when_seen(talk, peer)
+    talks.run(visit.run())
     blocked = talk.behaviour().ice == "blocked"
     return Response(shown(answer, blocked=blocked), media_type="application/json")
 
@@ -97,10 +104,3 @@ async def _said(request: Request) -> dict[str, str]:
     if not text or len(text) > LONGEST:
         raise refusals.detail(422, f"text: 1 to {LONGEST} characters")
     return {**asked.values, "text": text}
-
-
-async def _events(turn: Turn) -> AsyncIterator[str]:
-    """`said` for every piece, `done` with the whole turn."""
-    async for piece in turn.follow():
-        yield f"event: said\ndata: {json.dumps(piece)}\n\n"
-    yield f"event: done\ndata: {json.dumps(turn.shown())}\n\n"

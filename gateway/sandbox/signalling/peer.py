@@ -8,6 +8,7 @@ from typing import TypeAlias, TypedDict
 from aiortc import (
     InvalidAccessError,
     InvalidStateError,
+    MediaStreamTrack,
     RTCConfiguration,
     RTCDataChannel,
     RTCPeerConnection,
@@ -15,6 +16,7 @@ from aiortc import (
     RTCSessionDescription,
 )
 from aiortc.exceptions import InternalError, OperationError
+from aiortc.jitterbuffer import JitterBuffer
 
 from gateway.sandbox.avatar.avatar import Avatar
 from gateway.sandbox.avatar.tracks import AudioTrack, VideoTrack
@@ -34,7 +36,14 @@ GARBAGE = (
 )
 """What aiortc raises of an offer that it cannot read, or that has nothing in common with it."""
 
+WAITING = "_RTCRtpReceiver__jitter_buffer"
+"""Where aiortc keeps packets until they are decoded. Its own buffer holds back 80 ms of sound so that it plays evenly,
+and 320 ms for ever after one was lost; ears do not mind uneven sound, and an interruption should not wait for it."""
+MISORDERED = 4
+"""Packets of 20 ms, a power of 2: one that comes later than this is lost."""
+
 OnChannel: TypeAlias = Callable[[RTCDataChannel], None]
+OnSound: TypeAlias = Callable[[MediaStreamTrack], None]
 
 
 class Answer(TypedDict):
@@ -51,8 +60,10 @@ class UnreadableOffer(Exception):
 class Peer:
     """One viewer's connection. It ends with the avatar, with the viewer, or by `close`."""
 
-    def __init__(self, avatar: Avatar, on_channel: OnChannel | None = None) -> None:
+    def __init__(self, avatar: Avatar, on_channel: OnChannel | None = None, *, on_sound: OnSound | None = None) -> None:
+        """With `on_sound` what the viewer says is taken, and handed to it as a track; otherwise it is not sent."""
         self.avatar = avatar
+        self._on_sound = on_sound
         self.connected = asyncio.Event()
         """Once ICE and DTLS are through: what is sent now arrives."""
         self.closed = asyncio.Event()
@@ -60,6 +71,8 @@ class Peer:
         """Once it is either."""
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._connection.on("connectionstatechange", self._changed)
+        self._offered: list[MediaStreamTrack] = []
+        self._connection.on("track", self._offered.append)
         if on_channel:
             self._connection.on("datachannel", on_channel)
         self._tracks: list[AudioTrack | VideoTrack] = []
@@ -69,7 +82,7 @@ class Peer:
         """Take the offer; UnreadableOffer says what is wrong with it.
 
         Offers without candidates are fine (the client's are found when it knocks), and so are those that send audio
-        or video (they are told not to).
+        or video (they are told not to, but for sound where somebody listens).
         """
         sdp, kind = offer.get("sdp"), offer.get("type")
         if not isinstance(sdp, str) or kind != "offer":
@@ -89,13 +102,25 @@ class Peer:
     async def close(self) -> None:
         """It is over. Said again, nothing changes."""
         self.closed.set()
-        await self._leaving
+        await asyncio.shield(self._leaving)  # who is cancelled meanwhile does not leave it half closed
+
+    async def drop(self) -> None:
+        """It is gone without a word, as a network is: the other end is told nothing."""
+        for transceiver in self._connection.getTransceivers():
+            await transceiver.receiver.transport.transport.stop()
+        await self.close()
 
     def _send(self, transceiver: RTCRtpTransceiver) -> None:
         track = self.avatar.video() if transceiver.kind == "video" else self.avatar.audio()
         self._tracks.append(track)
         transceiver.sender.replaceTrack(track)
-        transceiver.direction = "sendonly"
+        said = transceiver.receiver.track
+        if self._on_sound and transceiver.kind == "audio" and said in self._offered:
+            transceiver.direction = "sendrecv"
+            setattr(transceiver.receiver, WAITING, JitterBuffer(MISORDERED))
+            self._on_sound(said)
+        else:
+            transceiver.direction = "sendonly"
 
     def _changed(self) -> None:
         if self._connection.connectionState == "connected":

@@ -1,8 +1,8 @@
-"""One session's conversation: turns are typed, the LLM is asked, its words are spoken, and what was heard is kept."""
+"""One session's conversation: turns are typed or spoken, the LLM is asked, it is spoken, and what was heard is kept."""
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from gateway.audio.voice import Voice
 from gateway.sandbox.avatar.avatar import Avatar
@@ -10,11 +10,15 @@ from gateway.sandbox.behaviour import Behaviour
 from gateway.sandbox.sessions import Line, Session
 from gateway.sandbox.talk.brain import Brain
 from gateway.sandbox.talk.model import Model, Silent
+from gateway.sandbox.talk.news import News
 from gateway.sandbox.talk.speech import Speech
-from gateway.sandbox.talk.turn import Turn
+from gateway.sandbox.talk.told import Told
+from gateway.sandbox.talk.turn import By, Moment, Turn
 
 KEPT = 200
 """Turns that are remembered; the history that the LLM gets is not cut."""
+UNSPOKEN = "the voice provider refused its key: nothing of the answer was spoken"
+UNASKED = "the LLM was not called, and nothing says why"
 
 
 class Conversation:
@@ -27,19 +31,29 @@ class Conversation:
         model: Model,
         voice: Voice,
         behaviour: Callable[[], Behaviour],
+        *,
+        deaf: str = "",
     ) -> None:
+        """`deaf`: why what is spoken to it cannot be heard."""
         self.session = session
         self.brain = brain
         self.behaviour = behaviour
         """What holds for this session now."""
         self.avatar: Avatar | None = None
         """Once somebody came to watch: until then all is said without a sound, and at once."""
+        self.ears = deaf
+        """Why it cannot hear; empty: it can."""
         self.turns: list[Turn] = []
+        self.news = News()
+        """Told of whatever changes: the state, and every turn."""
         self.over = asyncio.Event()
         self._model = model
         self._voice = voice
         self._speech = Speech(None, voice)
         self._running: asyncio.Task[None] | None = None
+        self._count = 0
+        self._speaking = 0
+        """How many persons are speaking."""
         self._active = time.time()
 
     @property
@@ -48,45 +62,76 @@ class Conversation:
         if self.over.is_set():
             return "ended"
         if not self.turns:
-            return "waiting"
+            return "waiting" if self.avatar is None else "listening"
         last = self.turns[-1]
         if last.spoken:
             return "listening"
         return "speaking" if last.pieces else "thinking"
+
+    @property
+    def hearing(self) -> bool:
+        """Whether somebody is speaking to it."""
+        return self._speaking > 0 and not self.over.is_set()
 
     def greet(self) -> None:
         """Somebody is there: what is said first is said, once."""
         if self.turns or self.over.is_set():
             return
         if self.brain.first_message or self.behaviour().greeting == "asked":
-            self._begin(Turn(""))
+            self._begin("", "greeting", {"asked": time.time(), "asked_end": time.time()})
 
     async def greeted(self) -> None:
         """The same for somebody who only types: it is said before anything else is."""
         self.greet()
-        if self.avatar is None and self.turns and not self.turns[0].asked:
+        if self.avatar is None and self.turns and self.turns[0].by == "greeting":
             await self.turns[0].over()
 
-    def say(self, text: str) -> Turn:
-        """A typed turn. What is still being said is broken off."""
-        self._interrupt()
-        turn = Turn(text)
-        self.session.said.append(Line("user", text, turn.began))
-        self._begin(turn)
-        return turn
+    def say(self, text: str, moments: Mapping[Moment, float] | None = None) -> Turn:
+        """A turn that was typed now or, with its moments, spoken until then. What is still being said is broken off."""
+        now = time.time()
+        self._interrupt(now)
+        known = moments or {"asked": now, "asked_end": now}
+        self.session.said.append(Line("user", text, known["asked"]))
+        return self._begin(text, "spoken" if moments else "typed", known)
 
-    def _begin(self, turn: Turn) -> None:
-        self.turns = [*self.turns[-KEPT + 1 :], turn]
-        self._speech = Speech(self.avatar, self._voice, self.brain.language)
+    def begin_to_speak(self, at: float) -> None:
+        """Somebody speaks since then, seconds since the epoch: the avatar falls silent, and nobody is idle."""
+        self._speaking += 1
         self._active = time.time()
-        if not turn.asked and self.brain.first_message:
+        self._interrupt(at)
+        self.news.tell()
+
+    def fall_silent(self) -> None:
+        """Who spoke does not any more."""
+        self._speaking -= 1
+        self._active = time.time()
+        self.news.tell()
+
+    def hears(self, deaf: str) -> None:
+        """Whether what was spoken to it could be heard just now: empty, or why not."""
+        if deaf != self.ears:
+            self.ears = deaf
+            self.news.tell()
+
+    def _begin(self, asked: str, by: By, moments: Mapping[Moment, float]) -> Turn:
+        turn = Turn(asked, self._count, by, self.news, moments=dict(moments))
+        self._count += 1
+        self.turns = [*self.turns[-KEPT + 1 :], turn]
+        behaviour = self.behaviour()
+        self._speech = Speech(self.avatar, self._voice, self.brain.language, behaviour=behaviour, mark=turn.mark)
+        if behaviour.tts == "refused":
+            turn.fault = UNSPOKEN
+        self._active = time.time()
+        turn.changed()
+        if by == "greeting" and self.brain.first_message:
             turn.add(self.brain.first_message)
             self._speech.add(self.brain.first_message)
             turn.answered = True
             if self.avatar is None:  # nobody listens: it is said
                 self._heard(turn)
-                return
+                return turn
         self._running = asyncio.create_task(self._answered(turn))
+        return turn
 
     async def _answered(self, turn: Turn) -> None:
         try:
@@ -98,11 +143,24 @@ class Conversation:
             self._heard(turn)
 
     async def _asked(self, turn: Turn) -> None:
-        answer = self._model.answer(self.brain, self.behaviour(), self._messages())
+        behaviour = self.behaviour()
+        if behaviour.llm == "never":
+            turn.fault, turn.answered = UNASKED, True
+            turn.changed()
+            return
+        answer = self._model.answer(self.brain, behaviour, self._messages())
+        if self.brain.base_url:
+            turn.mark("requested")
+        last: float | None = None
         try:
             async for piece in answer:
-                turn.add(piece)
-                self._speech.add(piece)
+                last = time.time()
+                if isinstance(piece, Told):
+                    self._told(turn, piece)
+                else:
+                    turn.add(piece)
+                    self._speech.add(piece)
+            turn.mark("last_token", last)
         except Silent as silent:
             turn.error = str(silent)
         finally:
@@ -110,25 +168,36 @@ class Conversation:
             turn.answered = True
             turn.changed()
 
+    def _told(self, turn: Turn, told: Told) -> None:
+        turn.told = told
+        retrieved = told.until("retrieve")
+        if retrieved is not None:
+            turn.mark("retrieved", turn.moments["requested"] + retrieved)
+        turn.changed()
+
     def _heard(self, turn: Turn) -> None:
         """The turn is over: what was heard of it is what was said."""
         if turn.spoken:
             return
         turn.spoken = turn.answered = True
         turn.heard = text = self._speech.break_off().strip()
+        if turn.interrupted:
+            turn.mark("hushed")
+        turn.mark("end")
         if text:
             cut = len(text) < len(turn.text.strip())
             self.session.said.append(Line("assistant", text, turn.began, interrupted=cut or turn.interrupted))
         self._active = time.time()
         turn.changed()
 
-    def _interrupt(self) -> None:
-        """Break off what is being said: the stream to the LLM is closed with it."""
+    def _interrupt(self, at: float) -> None:
+        """Break off what is being said, since somebody speaks since then: the stream to the LLM is closed with it."""
         running, self._running = self._running, None
         if running is None or running.done():
             return
         turn = self.turns[-1]
         turn.interrupted = True
+        turn.mark("interrupted", at)
         self._heard(turn)
         running.cancel()
 
@@ -141,7 +210,7 @@ class Conversation:
         """Return when the session has been idle or has run for too long, with the word for it, or when it was left."""
         while not self.over.is_set():
             longest = self.session.started + self.session.max_session_length
-            talking = self.state in {"thinking", "speaking"}
+            talking = self.hearing or self.state in {"thinking", "speaking"}
             idle = (time.time() if talking else self._active) + self.session.max_idle_time
             now = time.time()
             if now >= longest:
@@ -161,13 +230,15 @@ class Conversation:
             behaviour = self.behaviour()
             self._voice.warm(self.brain.language)
             self.avatar = Avatar(self.session.face_id, fps=behaviour.fps, media=behaviour.media)
+            self.news.tell()
         return self.avatar
 
     async def close(self) -> None:
         """Break off what is being said, and wait until nothing of it runs."""
         running = self._running
-        self._interrupt()
+        self._interrupt(time.time())
         self.over.set()
+        self.news.tell()
         if self.avatar is not None:
             self.avatar.stop()
         if running is not None:

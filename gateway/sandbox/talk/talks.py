@@ -1,6 +1,7 @@
 """The conversations that run, by room."""
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -8,10 +9,10 @@ from gateway.audio.voice import Voice
 from gateway.sandbox.accounts import Accounts
 from gateway.sandbox.behaviour import Behaviour, changed
 from gateway.sandbox.sessions import Session
-from gateway.sandbox.signalling.peer import Peer
 from gateway.sandbox.talk.brain import Brain
 from gateway.sandbox.talk.conversation import Conversation
 from gateway.sandbox.talk.model import Model
+from gateway.sandbox.talk.senses import Senses
 
 KEPT = 200
 """Ended conversations that are remembered."""
@@ -20,13 +21,14 @@ KEPT = 200
 class Talks:
     """It begins them with a session, and ends them with it."""
 
-    def __init__(self, accounts: Accounts, voice: Voice) -> None:
+    def __init__(self, accounts: Accounts, voice: Voice, senses: Senses) -> None:
         self.accounts = accounts
         self.voice = voice
+        self.senses = senses
         self.by_id: dict[str, Conversation] = {}
         self._own: dict[str, dict[str, Any]] = {}
         self._model: Model | None = None
-        self._waiting: set[asyncio.Task[None]] = set()
+        self._visits: set[asyncio.Task[None]] = set()
         self._lives: dict[str, asyncio.Task[None]] = {}
 
     def begin(self, session: Session, brain: Brain) -> Conversation:
@@ -37,7 +39,8 @@ class Talks:
         def behaviour() -> Behaviour:
             return replace(self.accounts.behaviour, **self._own.get(session.id, {}))
 
-        talk = Conversation(session, brain, self._model, self.voice, behaviour)
+        deaf = self.senses.missing(brain.language)
+        talk = Conversation(session, brain, self._model, self.voice, behaviour, deaf=deaf)
         self.by_id[session.id] = talk
         self._lives[session.id] = asyncio.create_task(self._live(talk))
         for id_ in [id_ for id_, one in self.by_id.items() if one.over.is_set()][:-KEPT]:
@@ -45,21 +48,11 @@ class Talks:
             self._own.pop(id_, None)
         return talk
 
-    def greet_when_seen(self, talk: Conversation, peer: Peer) -> None:
-        """What is said first is said once it can be heard."""
-
-        async def greeted() -> None:
-            seen = asyncio.create_task(peer.connected.wait())
-            gone = asyncio.create_task(peer.closed.wait())
-            await asyncio.wait({seen, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if peer.connected.is_set():
-                talk.greet()
-            seen.cancel()
-            gone.cancel()
-
-        task = asyncio.create_task(greeted())
-        self._waiting.add(task)
-        task.add_done_callback(self._waiting.discard)
+    def run(self, visit: Coroutine[Any, Any, None]) -> None:
+        """Somebody's visit to a conversation: it goes on by itself, and ends with the conversation."""
+        task = asyncio.create_task(visit, name="visit")
+        self._visits.add(task)
+        task.add_done_callback(self._visits.discard)
 
     async def _live(self, talk: Conversation) -> None:
         reason = await talk.live()
@@ -84,7 +77,7 @@ class Talks:
 
     async def forget(self) -> None:
         """End all of them, and remember none."""
-        running = list(self._lives.values())
+        running = {*self._lives.values(), *self._visits}
         for talk in list(self.by_id.values()):
             await self.end(talk, "closed")
         if running:

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from gateway.audio.babble import Babble
-from gateway.audio.reader import PROGRAM, Reader, english
+from gateway.audio.program import python
+from gateway.audio.reader import Reader, english
 from gateway.audio.spoken import RATE
 
 TEXT = "The lamp is lit at dusk, and it burns until the morning."
@@ -91,7 +92,7 @@ async def test_a_killed_program_is_started_again(reader: Reader) -> None:
 
 def test_who_is_not_asked_ends_and_is_back_when_asked() -> None:
     """It holds no memory for nobody; the next sentence is spoken as the one before it."""
-    made = Reader((*PROGRAM, "0.1"))
+    made = Reader(python("gateway.audio.reading", 0.1))
     before, pid = made.say(TEXT), made.pid
     assert pid is not None and ended(pid)
     assert made.say(TEXT) == before and made.pid != pid

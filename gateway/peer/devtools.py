@@ -1,51 +1,41 @@
-"""Debian's Chromium, headless, driven over its own protocol: pages, what they say, pictures of them."""
+"""A browser's own protocol, over its WebSocket: tabs, what they say, what they answer, pictures of them."""
 
 import asyncio
 import base64
 import contextlib
 import itertools
-import os
-import re
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = (
-    "--headless=new",
-    "--no-sandbox",  # CI is root in a machine of its own
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-renderer-backgrounding",
-    "--disable-background-timer-throttling",
-    "--autoplay-policy=no-user-gesture-required",
-    "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream",
-    # Without it host candidates are .local names, which only multicast resolves.
-    "--disable-features=WebRtcHideLocalIpsWithMdns",
-    "--remote-debugging-port=0",
-)
-LISTENING = re.compile(rb"DevTools listening on (ws://\S+)")
+ANSWER_S = 30.0
+"""Seconds for a command's answer."""
+CLOSE_S = 5.0
+"""Seconds for a tab to close."""
+TEXT = 600
+"""Characters of a page that an error quotes."""
+UNTIL = """
+new Promise(done => {
+  const began = performance.now();
+  const look = () => {
+    const now = CONDITION;
+    if (now || performance.now() - began > MS) done(now || null);
+    else setTimeout(look, 20);
+  };
+  look();
+})
+"""
 
-Request = Mapping[str, Any]
+Request: TypeAlias = Mapping[str, Any]
 """What a page asked for: url, method, headers, postData."""
-Response = tuple[int, Mapping[str, str], bytes]
-
-
-def program() -> str | None:
-    """Where Chromium is, or None."""
-    return next((found for name in NAMES if (found := shutil.which(name))), None)
+Response: TypeAlias = tuple[int, Mapping[str, str], bytes]
 
 
 class Failed(Exception):
-    """What a page was asked to do ended in an error there."""
+    """What a page, or the browser, was asked to do ended in an error there, or not at all."""
 
 
 class Page:
@@ -60,24 +50,42 @@ class Page:
         self._pending: set[asyncio.Task[None]] = set()
 
     async def call(self, method: str, /, **parameters: Any) -> dict[str, Any]:
-        """One command of the protocol; its result."""
+        """One command of the protocol; its result. Raises Failed."""
         return await self._chromium.call(method, parameters, self._session)
 
     async def open(self, url: str) -> None:
-        """Go there, and wait until it is loaded."""
-        await self.call("Page.navigate", url=url)
+        """Go there, and wait until it is loaded. Raises Failed."""
+        went = await self.call("Page.navigate", url=url)
+        if why := went.get("errorText"):
+            raise Failed(f"{url} cannot be opened: {why}")
         await self.evaluate(
             "new Promise(done => document.readyState === 'complete' ? done() : addEventListener('load', done))"
         )
 
-    async def evaluate(self, expression: str) -> Any:
-        """The value of a JavaScript expression; a promise is awaited."""
-        answer = await self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+    async def evaluate(self, expression: str, within: float = ANSWER_S) -> Any:
+        """The value of a JavaScript expression; a promise is awaited, so many seconds. Raises Failed."""
+        asked = {"expression": expression, "awaitPromise": True, "returnByValue": True}
+        answer = await self._chromium.call("Runtime.evaluate", asked, self._session, within)
         if failure := answer.get("exceptionDetails"):
             raise Failed(
                 failure.get("exception", {}).get("description") or failure.get("exception", failure).get("value")
             )
         return answer["result"].get("value")
+
+    async def until(self, condition: str, within: float = 8.0) -> Any:
+        """Wait until an expression is true, and return its value. Raises Failed, with what stands there instead."""
+        asked = UNTIL.replace("CONDITION", f"({condition})").replace("MS", f"{1000 * within:.0f}")
+        if (found := await self.evaluate(asked, within + ANSWER_S)) is not None:
+            return found
+        text = await self.evaluate("document.body.innerText")
+        raise Failed(f"Within {within:g} s this did not become true: {condition}. The page shows: {text[:TEXT]}")
+
+    async def click(self, selector: str) -> None:
+        """Press an element as a person does, so that the page may do what needs a gesture. Raises Failed."""
+        box = f"document.querySelector({selector!r}).getBoundingClientRect()"
+        x, y = await self.evaluate(f"(box => [box.x + box.width / 2, box.y + box.height / 2])({box})")
+        for kind in ("mousePressed", "mouseReleased"):
+            await self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     async def sized(self, width: int, height: int, *, dark: bool = False) -> None:
         """As on a screen of that many CSS pixels, for somebody who likes it dark or light."""
@@ -110,6 +118,12 @@ class Page:
             self._pending.add(task)
             task.add_done_callback(self._pending.discard)
 
+    async def closed(self) -> None:
+        """Nothing is answered in its name any more."""
+        for task in self._pending:
+            task.cancel()
+        await asyncio.gather(*self._pending, return_exceptions=True)
+
     async def _fulfil(self, paused: Mapping[str, Any]) -> None:
         assert self._answers is not None
         status, headers, body = await self._answers(paused["request"])
@@ -132,6 +146,7 @@ class Chromium:
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._pages: dict[str, Page] = {}
+        self._gone = False
 
     async def listen(self) -> None:
         """Hand out what it says, until it ends."""
@@ -139,16 +154,17 @@ class Chromium:
             async for text in self._socket:
                 self._heard(orjson.loads(text))
         finally:
+            self._gone = True
             for waiting in self._waiting.values():
                 if not waiting.done():
-                    waiting.set_exception(Failed("Chromium is gone."))
+                    waiting.set_exception(Failed("The browser is gone."))
 
     def _heard(self, message: dict[str, Any]) -> None:
         if "id" not in message:
             if page := self._pages.get(message.get("sessionId", "")):
                 page.heard(message["method"], message["params"])
             return
-        waiting = self._waiting.pop(message["id"], None)
+        waiting = self._waiting.get(message["id"])
         if waiting is None or waiting.done():
             return
         if "error" in message:
@@ -156,14 +172,27 @@ class Chromium:
         else:
             waiting.set_result(message["result"])
 
-    async def call(self, method: str, parameters: Mapping[str, Any], session: str = "") -> dict[str, Any]:
-        """One command of the protocol; its result."""
+    async def call(
+        self, method: str, parameters: Mapping[str, Any], session: str = "", within: float = ANSWER_S
+    ) -> dict[str, Any]:
+        """One command of the protocol; its result, in so many seconds. Raises Failed."""
+        if self._gone:
+            raise Failed("The browser is gone.")
         number = next(self._numbers)
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._waiting[number] = answer
         message = {"id": number, "method": method, "params": parameters, **({"sessionId": session} if session else {})}
-        await self._socket.send(orjson.dumps(message).decode())
-        return await answer
+        self._waiting[number] = answer
+        try:
+            async with asyncio.timeout(within):
+                await self._socket.send(orjson.dumps(message).decode())
+                return await answer
+        except ConnectionClosed:
+            raise Failed("The browser is gone.") from None
+        except TimeoutError:
+            raise Failed(f"The browser did not do {method} within {within:g} s.") from None
+        finally:
+            del self._waiting[number]
+            answer.cancel()
 
     @contextlib.asynccontextmanager
     async def page(self) -> AsyncIterator[Page]:
@@ -177,56 +206,6 @@ class Chromium:
             yield page
         finally:
             del self._pages[attached["sessionId"]]
-            await self.call("Target.closeTarget", {"targetId": target})
-
-
-async def _address(process: asyncio.subprocess.Process) -> str:
-    assert process.stderr is not None
-    said = b""
-    async for line in process.stderr:
-        said += line
-        if found := LISTENING.search(line):
-            return found[1].decode()
-    raise Failed(f"Chromium did not start:\n{said.decode(errors='replace')[-2000:]}")
-
-
-async def _drained(stream: asyncio.StreamReader | None) -> None:
-    while stream is not None and await stream.read(65536):
-        pass
-
-
-@contextlib.asynccontextmanager
-async def chromium(*flags: str) -> AsyncIterator[Chromium]:
-    """Chromium until the block ends; it leaves no profile behind."""
-    found = program()
-    if found is None:
-        raise Failed("Needs Chromium: apt-get install chromium.")
-    with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile:
-        process = await asyncio.create_subprocess_exec(
-            *(found, *FLAGS, *flags, f"--user-data-dir={profile}", "about:blank"),
-            env={"PATH": os.defpath, "HOME": profile, "TMPDIR": profile},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        try:
-            async with asyncio.timeout(30):
-                address = await _address(process)
-            async with connect(address, max_size=None, compression=None) as socket:
-                running = Chromium(socket)
-                tasks = [asyncio.create_task(running.listen()), asyncio.create_task(_drained(process.stderr))]
-                try:
-                    yield running
-                finally:
-                    for task in tasks:
-                        task.cancel()
-                    await asyncio.gather(*tasks, return_exceptions=True)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.terminate()
-            try:
-                async with asyncio.timeout(5):
-                    await process.wait()
-            except TimeoutError:
-                process.kill()
-                await process.wait()
+            await page.closed()
+            with contextlib.suppress(Failed):  # with the browser, the tab is gone
+                await self.call("Target.closeTarget", {"targetId": target}, within=CLOSE_S)
