@@ -22,12 +22,13 @@ from gateway.peer.packets import RATE
 from gateway.peer.source import checked, decoded
 from gateway.types.smoke import Screenshot, SmokeLine, Visit
 
-LEAD_S = 5.0
-"""Seconds of silence before the person speaks: the avatar says something first."""
+LEAD_S = 8.0
+"""Seconds of silence before the person speaks: the avatar says something first, and is heard out."""
 LOOK_S = 0.2
 """Seconds between two looks at the page."""
 MOUTH_S = 0.3
 """Seconds between two pictures of a face that speaks."""
+MOVES = ("The avatar answers", "A moment later", "And another")
 QUIET_S = 1.5
 """Seconds without a word from the avatar after which it has said what it had to."""
 SHOTS = 12
@@ -62,6 +63,7 @@ class Stay:
     shots: list[Screenshot] = field(default_factory=list)
     words: list[tuple[str, str]] = field(default_factory=list)
     heard: Path | None = None
+    listened: bool = False
     quiet_since: float = field(default_factory=time.monotonic)
 
     async def inside(self) -> bool:
@@ -96,6 +98,9 @@ class Stay:
 
     async def _changed(self, seen: dict[str, Any], answered: set[int]) -> bool:
         """Take in what the sandbox's page shows; whether more is to come."""
+        if seen["state"] == "hears" and not self.listened:
+            self.listened = True
+            await self.shoot("The avatar hears the person")
         before, self.words = self.words, [(user.strip(), avatar.strip()) for user, avatar in seen["words"]]
         for number, (user, _) in enumerate(self.words):
             if user and (number >= len(before) or not before[number][0]):
@@ -103,7 +108,7 @@ class Stay:
         last = len(self.words) - 1
         if seen["state"] == "speaking" and self.words[last][0] and last not in answered:
             answered.add(last)
-            for caption in ("The avatar answers", "and its mouth moves"):
+            for caption in MOVES:
                 await asyncio.sleep(MOUTH_S)
                 await self.shoot(caption)
         now = time.monotonic()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from gateway.peer.visiting import visited
+from gateway.peer.visiting import LEAD_S, visited
 from gateway.smoke.dialled import dialled, installed
 from gateway.types.smoke import Finding, Visit
 
@@ -19,15 +19,19 @@ DAILY = "daily.co"
 """Where Daily's rooms are."""
 
 
-async def conversed(room_url: str, spoken: Path, folder: Path, seconds: float, by: By = "auto") -> Visit:
+async def conversed(
+    room_url: str, spoken: Path, folder: Path, seconds: float, by: By = "auto", *, lead_s: float = LEAD_S
+) -> Visit:
     """Join the room, speak what the WAV holds, listen so long at most, and leave; pictures and sound go into `folder`.
+
+    `lead_s`: silence before the first word, in which the avatar says what it says first.
 
     Whatever keeps one out is in the visit's words, and `joined` is false then. Raises InvalidValue for a file without
     sound.
     """
     if by == "daily" or (by == "auto" and of_daily(room_url) and installed()):
-        return await dialled(room_url, spoken, folder, seconds)
-    return await visited(room_url, spoken, folder, seconds)
+        return await dialled(room_url, spoken, folder, seconds, lead_s=lead_s)
+    return await visited(room_url, spoken, folder, seconds, lead_s=lead_s)
 
 
 def of_daily(room_url: str) -> bool:
