@@ -132,7 +132,7 @@ async def served(app: ASGIApp) -> AsyncIterator[str]:
 
 @contextlib.contextmanager
 def sandbox_process(
-    key: str = SANDBOX_KEY, *, port: int = 0, within: float = 30.0, voice: str = "babble"
+    key: str = SANDBOX_KEY, *, port: int = 0, voice: str = "babble", within: float = 30.0
 ) -> Iterator[Sandbox]:
     """`python -m gateway sandbox` on a free port, until this is left."""
     process = subprocess.Popen(

@@ -68,10 +68,8 @@ async def measured(times: int) -> None:
                 heard = time.time() - person.viewer.since() + last
                 rows.append((turn["moments"]["hushed"] - began, heard - began))
                 waited = spoken["moments"]["requested"] - spoken["moments"]["asked_end"]
-                print(
-                    f"{spoken['asked']!r:40} hushed {1000 * rows[-1][0]:4.0f} ms, silent {1000 * rows[-1][1]:4.0f} ms; asked {1000 * waited:4.0f} ms after the end",
-                    flush=True,
-                )
+                hushed, silent, asked_after = (f"{1000 * one:4.0f} ms" for one in (*rows[-1], waited))
+                print(f"{spoken['asked']!r:40} hushed {hushed}, silent {silent}; asked {asked_after} after the end")
                 await simli.sandbox.say(started["roomUrl"], "Enough.")
                 await asyncio.sleep(0.2)
     for name, column in zip(("hushed", "silent"), zip(*rows, strict=True), strict=True):

@@ -129,6 +129,25 @@ async def test_a_wrong_key_is_wrong_wherever_it_is_sent(simli: Account) -> None:
     assert request.path.endswith("/agents/nora/v1/chat/completions")
 
 
+@pytest.mark.parametrize(
+    ("kind", "status", "detail"),
+    [
+        ("token_expired", 401, "Invalid or expired session token"),
+        ("origin_refused", 401, "Origin not allowed"),
+        ("face_unknown", 400, "INVALID_FACE_ID"),
+    ],
+)
+async def test_a_session_that_is_refused(simli: Account, kind: str, status: int, detail: str) -> None:
+    """By a fault of its kind, in the words of the real refusal; nothing is billed, and the next one is begun."""
+    agent, token = await simli.agent(), await simli.token()
+    await simli.sandbox.fault("auto.start*", kind, count=1)
+    path = f"/auto/start/{agent['id']}/{token}"
+    refused = await simli.http.get(path)
+    assert (refused.status_code, refused.json()) == (status, {"detail": detail})
+    assert (await simli.sandbox.state())["billed"] == 0
+    assert (await simli.http.get(path)).status_code == 200
+
+
 async def test_an_llm_that_is_never_called(simli: Account) -> None:
     """Nothing is asked, nothing said but the greeting; its operator reads why, the person in the room does not."""
     async with scripted() as llm:

@@ -1,14 +1,14 @@
-"""A room with the ears and the voice that are installed: what is spoken in it is understood, also after the ears died."""
+"""A room with the ears and the voice that are installed: what is spoken is understood, also after the ears died."""
 
 import asyncio
 import os
 import signal
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from gateway.audio.agreement import word_error
 from gateway.audio.hearing import missing
 from gateway.audio.reader import Reader
 from tests.sandbox.account import account
@@ -32,12 +32,13 @@ async def test_what_is_spoken_is_understood_though_the_ears_died_before() -> Non
             for number in range(2):
                 await person.microphone.say(heard)
                 turn = await followed.turn(number, spoken=True)
-                assert turn["asked"].lower().strip("?. ") == QUESTION.lower().strip("?")
+                assert word_error(QUESTION, turn["asked"]) < 0.4
                 moments = turn["moments"]
                 assert 0.5 < moments["requested"] - moments["asked_end"] < 2.5
-                for worker in recognisers():
+                [worker] = recognisers()
+                if number == 0:
                     os.kill(worker, signal.SIGKILL)
-    assert await gone(), "the worker ends with the sandbox"
+    assert recognisers() == []
 
 
 def recognisers() -> list[int]:
@@ -45,10 +46,3 @@ def recognisers() -> list[int]:
     children = Path(f"/proc/{os.getpid()}/task").glob("*/children")
     pids = [int(pid) for each in children for pid in each.read_text().split()]
     return [pid for pid in pids if b"transcribing" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-
-
-async def gone() -> bool:
-    deadline = time.monotonic() + 5
-    while recognisers() and time.monotonic() < deadline:
-        await asyncio.sleep(0.05)
-    return not recognisers()

@@ -19,8 +19,9 @@ from gateway.audio.spoken import RATE
 from gateway.sandbox.talk.conversation import Conversation
 from gateway.sandbox.talk.senses import Senses
 
-GAP_S = 0.2
-"""Seconds without a packet that are silence for who was speaking: muted, or gone."""
+GAP_S = 0.1
+"""Seconds without a packet, twice in a row, that are silence for who was speaking: muted, or gone. Once is not enough:
+a loop that was held up for so long finds its packets behind the time-out."""
 SILENCE = bytes(2 * round(GAP_S * RATE))
 
 
@@ -146,14 +147,18 @@ class Listening:
 async def sound(track: MediaStreamTrack) -> AsyncIterator[bytes]:
     """16-bit 16 kHz mono as it comes, until the track has ended; nothing where nothing came for a while."""
     resampler = AudioResampler(format="s16", layout="mono", rate=RATE)
+    waited = False
     while True:
         try:
             async with asyncio.timeout(GAP_S):
                 frame = await track.recv()
         except TimeoutError:
-            yield b""
+            if waited:
+                yield b""
+            waited = True
             continue
         except MediaStreamError:
             return
+        waited = False
         assert isinstance(frame, AudioFrame)
         yield b"".join(bytes(part.to_ndarray().tobytes()) for part in resampler.resample(frame))
