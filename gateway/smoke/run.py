@@ -12,7 +12,6 @@ from gateway.audio import hearing
 from gateway.audio.ears import Deaf
 from gateway.audio.voice import voice
 from gateway.errors import GatewayError, InvalidValue, RunLate
-from gateway.peer.lips import Lips
 from gateway.peer.listening import Listening
 from gateway.peer.recording import Recording
 from gateway.peer.watch import Watch
@@ -100,9 +99,12 @@ class Run:
                 ready = await opened.ready()
                 scene.agent = await opened.agent(self.wanted.agent)
                 step.says = f"the gateway is ready ({ready}), and serves {self.wanted.agent}"
-            async with self.steps.step("voice and ears", "of this machine") as step:
-                step.says = await _tried(scene)
-            await (self._composed(scene) if self.wanted.mode == "compose" else self._room(scene))
+            trying = asyncio.create_task(_tried(scene), name="voice and ears")
+            try:
+                await (self._composed if self.wanted.mode == "compose" else self._room)(scene, trying)
+            finally:
+                trying.cancel()
+                await asyncio.gather(trying, return_exceptions=True)
 
     @contextlib.asynccontextmanager
     async def _scene(self, place: Place, opened: gateway.Gateway) -> AsyncIterator[Scene]:
@@ -119,7 +121,7 @@ class Run:
         try:
             yield Scene(
                 self.wanted, place, opened, self.watch, self.steps, speaking, ears,
-                Listening(self.watch), Lips(self.watch), self.epoch,
+                Listening(self.watch), self.epoch,
             )  # fmt: skip
         finally:
             speaking.close()
@@ -127,7 +129,12 @@ class Run:
             with contextlib.suppress(InvalidValue):  # there is no film then, which the report says
                 await asyncio.to_thread(recording.close)
 
-    async def _room(self, scene: Scene) -> None:
+    async def _ready(self, trying: "asyncio.Task[str]") -> None:
+        """Voice and ears were started beside everything else, and nothing is said before they are there."""
+        async with self.steps.step("voice and ears", "of this machine") as step:
+            step.says = await trying
+
+    async def _room(self, scene: Scene, trying: "asyncio.Task[str]") -> None:
         """By voice, in the room of a session."""
         launched: session.Launched | None = None
         try:
@@ -137,15 +144,16 @@ class Run:
             await session.transcript(scene)
             await self._agreed(scene)
         finally:
-            if launched:
+            if launched is not None:
                 await session.deserted(scene, launched, None)
 
-    async def _composed(self, scene: Scene) -> None:
+    async def _composed(self, scene: Scene, trying: "asyncio.Task[str]") -> None:
         """By text, at a face."""
         before = await session.usage(scene)
         id_, key = await scene.gateway.key(self.wanted.agent)
         try:
             async with composed.entered(scene, key) as talk:
+                await self._ready(trying)
                 await talk.converse()
             await self._agreed(scene)
         finally:
