@@ -10,7 +10,7 @@ import contextlib
 import tempfile
 import time
 import wave
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from gateway.peer.chromium import NAMES, chromium
 from gateway.peer.devtools import Failed, Page
 from gateway.peer.packets import RATE
 from gateway.peer.source import checked, decoded
-from gateway.types.smoke import Screenshot, SmokeLine, Visit
+from gateway.types.smoke import Screenshot, SmokeLine, SmokeMedia, Visit
 
 LEAD_S = 8.0
 """Seconds of silence before the person speaks: the avatar says something first, and is heard out."""
@@ -59,7 +59,7 @@ class Stay:
     spoken_s: float
     """Seconds from the moment at which the page gets its microphone to the person's last word."""
     began: float = field(default_factory=time.monotonic)
-    came: dict[str, float] = field(default_factory=dict)
+    came: dict[str, Any] = field(default_factory=dict)
     shots: list[Screenshot] = field(default_factory=list)
     words: list[tuple[str, str]] = field(default_factory=list)
     heard: Path | None = None
@@ -142,7 +142,26 @@ class Stay:
             says = f"A browser was in the room; {self.came['pictures']:.0f} pictures came, and the avatar {loud}."
         else:
             says = "A browser went to the room, and nothing of the avatar came."
-        return Visit(joined, f"{says} {trouble}".strip(), tuple(self.shots), words, self.heard)
+        media = measured(self.came) if joined else SmokeMedia()
+        return Visit(joined, f"{says} {trouble}".strip(), tuple(self.shots), words, self.heard, media)
+
+
+def measured(came: Mapping[str, Any]) -> SmokeMedia:
+    """What a page's connections told of themselves."""
+    pictures, first = int(came["pictures"]), came["first"]
+    seconds = (came["now"] - first) / 1000 if first is not None else 0.0
+    return SmokeMedia(
+        connected_ms=came["connected"],
+        first_picture_ms=first,
+        fps=round(pictures / seconds, 1) if seconds > 0 else 0.0,
+        pictures=pictures,
+        moving=round(came["moved"] / pictures, 3) if pictures else 0.0,
+        freezes=int(came["freezes"]),
+        longest_freeze_ms=round(came["longest"], 1),
+        picture_jitter_ms=came["jitter"].get("video"),
+        sound_jitter_ms=came["jitter"].get("audio"),
+        round_trip_ms=came["roundTrip"],
+    )
 
 
 async def visited(

@@ -98,6 +98,10 @@ async def test_a_visit_is_told_by_words_sound_and_pictures(room: Room, spoken: P
     files = [(folder / one.file).read_bytes() for one in visit.screenshots]
     assert all(one.startswith(b"\x89PNG") for one in files)
     assert len(set(files)) == len(files)
+    media = visit.media
+    assert media.connected_ms and media.first_picture_ms and media.connected_ms < media.first_picture_ms < 3000
+    assert media.pictures > 60 and media.fps > 15 and media.moving > 0.7, media.moving
+    assert media.round_trip_ms is not None and media.picture_jitter_ms is not None
     assert visit.heard is not None
     assert loudest(visit.heard) > 0.1
     assert {one.name for one in folder.iterdir()} == {"heard.wav", *(one.file for one in visit.screenshots)}
