@@ -139,6 +139,7 @@ class Run:
         launched: session.Launched | None = None
         try:
             async with session.launched(scene) as launched, room.entered(scene, launched.room_url) as talk:
+                await self._ready(trying)
                 await talk.converse()
                 await session.own_transcript(scene)
             await session.transcript(scene)
