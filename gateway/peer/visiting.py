@@ -69,7 +69,7 @@ class Stay:
     async def inside(self) -> bool:
         """Whether something of the avatar was seen or heard."""
         self.came = await self.page.evaluate("visit.came()")
-        return self.came["pictures"] > 0 or self.came["energy"] > LOUD
+        return bool(self.came["pictures"] > 0 or self.came["energy"] > LOUD)
 
     async def shoot(self, caption: str) -> None:
         """A picture of the screen."""

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from gateway.peer.visiting import LEAD_S, visited
+from gateway.smoke.causes import found
 from gateway.smoke.dialled import dialled, installed
 from gateway.types.smoke import Finding, Visit
 
@@ -46,19 +47,8 @@ def judged(visit: Visit, *, asked: bool) -> Finding | None:
     `asked`: the gateway saw a call with the key or the capability that was made for it.
     """
     if not visit.joined:
-        return Finding(
-            "room_not_joined",
-            "browser",
-            f"The room was not joined, so nothing is proved. {visit.says}",
-            "Open the room's address by hand; `apt-get install chromium` brings a browser, "
-            "`pip install 'simli-gateway[daily]'` Daily's client, which needs none.",
-        )
+        return found("not_joined", f"The room was not joined, so that nothing is proved. {visit.says}")
     if not asked:
-        return Finding(
-            "llm_not_called",
-            "Simli",
-            f"{visit.says} Somebody spoke there, and the gateway was not called with its key in this session.",
-            "See whether the agent at Simli has this gateway's llm_endpoint (`gateway agents plan`), and whether "
-            "its URL is reached from outside (`gateway check`).",
-        )
+        says = f"{visit.says} A question was spoken there, and the gateway was not called with this session's key."
+        return found("not_asked_by_room", says, turn=0)
     return None
