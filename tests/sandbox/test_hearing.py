@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from aiortc import RTCPeerConnection
+from aiortc.jitterbuffer import JitterBuffer
 
+from gateway.sandbox.signalling.peer import WAITING
 from tests.sandbox.account import Account, account
 from tests.sandbox.hearing import COUGH, OTHER, QUESTION, WORDS, Scripted, entered, scripted_senses
 from tests.sandbox.room import following
@@ -97,6 +100,14 @@ async def test_who_speaks_over_it_silences_it(simli: Account) -> None:
     assert second["asked"] == WORDS[OTHER]
     assert kept[:3] == [("user", WORDS[QUESTION]), ("assistant", first["heard"]), ("user", WORDS[OTHER])]
     assert [one["content"] for one in llm.requests[1].json["messages"]][1:] == [text for _, text in kept[:3]]
+
+
+async def test_packets_wait_where_they_are_thought_to() -> None:
+    """The receiver's buffer, which is cut to a frame, is where the version of aiortc that is installed has it."""
+    connection = RTCPeerConnection()
+    receiver = connection.addTransceiver("audio").receiver
+    assert isinstance(getattr(receiver, WAITING), JitterBuffer)
+    await connection.close()
 
 
 async def test_who_speaks_while_it_thinks_is_not_answered_twice(simli: Account) -> None:
