@@ -131,10 +131,12 @@ async def served(app: ASGIApp) -> AsyncIterator[str]:
 
 
 @contextlib.contextmanager
-def sandbox_process(key: str = SANDBOX_KEY, *, port: int = 0, within: float = 30.0) -> Iterator[Sandbox]:
+def sandbox_process(
+    key: str = SANDBOX_KEY, *, port: int = 0, voice: str = "babble", within: float = 30.0
+) -> Iterator[Sandbox]:
     """`python -m gateway sandbox` on a free port, until this is left."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "gateway", "sandbox", "--port", str(port), "--voice", "babble"],
+        [sys.executable, "-m", "gateway", "sandbox", "--port", str(port), "--voice", voice],
         cwd=ROOT,
         env={"PATH": os.defpath, "PYTHONUNBUFFERED": "1", "SIMLI_API_KEY": key},
         stdin=subprocess.DEVNULL,

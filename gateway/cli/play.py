@@ -82,7 +82,7 @@ def _raw(arguments: argparse.Namespace) -> Raw | None:
 async def _run(arguments: argparse.Namespace, settings: Settings, raw: Raw | None) -> int:
     face = _face(arguments.face, settings)
     recording = Recording(arguments.record) if arguments.record else None
-    watch = Watch(sink=recording.take if recording else None)
+    watch = Watch(sinks=[recording.take] if recording else [])
     failure: GatewayError | None = None
     interrupted = False
     try:

@@ -28,6 +28,9 @@ from gateway.types.smoke import Finding, Smoke, SmokeMedia
 FILM = "film.mp4"
 
 
+TRIED = "Can you hear me?"
+
+
 @dataclass
 class Run:
     """One run, and what is known of it: also where it failed, or was broken off."""
@@ -86,20 +89,19 @@ class Run:
 
     async def _hold(self) -> None:
         async with contextlib.AsyncExitStack() as stack:
-            async with self.steps.step("ears") as step:
-                if lacking := hearing.missing():
-                    raise Deaf(lacking)
-                step.says = "speech recognition of this machine"
+            if lacking := hearing.missing():
+                raise Deaf(lacking)
             self.place = await stack.enter_async_context(found_or_started(self.settings, self.wanted, self.steps))
             opened = await stack.enter_async_context(
                 gateway.opened(self.place.gateway, self.place.admin, self.place.key)
             )
             self.scene = scene = await stack.enter_async_context(self._scene(self.place, opened))
             async with self.steps.step("check", f"{self.wanted.agent} at {self.place.gateway}") as step:
-                step.says = f"{self.place.gateway}: {await opened.ready()}"
+                ready = await opened.ready()
                 scene.agent = await opened.agent(self.wanted.agent)
-                if lacking := hearing.missing(scene.language):
-                    raise Deaf(lacking)
+                step.says = f"the gateway is ready ({ready}), and serves {self.wanted.agent}"
+            async with self.steps.step("voice and ears", "of this machine") as step:
+                step.says = await _tried(scene)
             await (self._composed(scene) if self.wanted.mode == "compose" else self._room(scene))
 
     @contextlib.asynccontextmanager
@@ -114,8 +116,6 @@ class Run:
             recording.take(frame, at)
 
         self.watch.sinks.append(see)
-        speaking.warm()
-        ears.warm()
         try:
             yield Scene(
                 self.wanted, place, opened, self.watch, self.steps, speaking, ears,
@@ -161,3 +161,12 @@ class Run:
             step.says = f"{', '.join(scene.written)}: who said what, in order"
             if differing:
                 step.verdict, step.says = "failed", differing[0].says
+
+
+async def _tried(scene: Scene) -> str:
+    """Our own voice, heard by our own ears: that they are there, and ready, so that nothing waits for them later."""
+    if lacking := hearing.missing(scene.language):
+        raise Deaf(lacking)
+    spoken = await scene.voice.spoken(TRIED, scene.language)
+    heard = await scene.ears.heard(spoken.pcm, scene.language)
+    return f"{TRIED} was heard as {heard.text.strip()!r}, in {heard.seconds:.1f} s"
