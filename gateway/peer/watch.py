@@ -34,17 +34,30 @@ class Flow:
     count: int = 0
     gaps: int = 0
     longest_gap: float = 0.0
+    _own: float = 0.0
+    _strayed: float = 0.0
+    _followed: int = 0
 
-    def came(self, at: float, *, joined: bool) -> None:
-        """One more, at that second. `joined`: it goes on where the last one was, so a pause between them counts."""
+    def came(self, at: float, own: float, *, joined: bool) -> None:
+        """One more at that second, its own time `own`. `joined`: it goes on where the last one was, so that a pause
+        between them counts."""
         if self.first is None:
             self.first = at
         elif joined:
             gap = at - self.last
             self.longest_gap = max(self.longest_gap, gap)
             self.gaps += gap > GAP_S
-        self.last = at
+            self._strayed += abs(gap - (own - self._own))
+            self._followed += 1
+        self.last, self._own = at, own
         self.count += 1
+
+    @property
+    def jitter(self) -> float | None:
+        """Seconds by which the pause between two differs from that between their own times, on average; None: there
+        was no pause. RFC 3550's measure, of what comes out of the decoder and not of packets: what a player has to
+        even out."""
+        return self._strayed / self._followed if self._followed else None
 
     @property
     def rate(self) -> float:
@@ -57,7 +70,9 @@ class Flow:
 class Watch:
     """All that is measured, over one session or, where the line broke, several. Times are seconds from `began`."""
 
-    sink: Sink | None = None
+    sinks: list[Sink] = field(default_factory=list)
+    speaks_first: bool = False
+    """Whether the face speaks unasked, so that what is heard counts before anything was sent."""
     began: float = field(default_factory=time.perf_counter)
     marks: dict[str, float] = field(default_factory=dict)
     """When what happened first: `answer`, `connected`, `start`, `sent`, `sent audible`, `heard`, `speak`."""
@@ -76,6 +91,12 @@ class Watch:
     silence_s: float = 0.0
     """Seconds of silence that were sent because the source had nothing."""
     ending: Ending | None = None
+    """Why the last session is over; None: it is not, or we left it."""
+
+    def joins(self) -> None:
+        """Another session begins."""
+        self.sessions += 1
+        self.ending = None
 
     def now(self) -> float:
         """Seconds from the beginning."""
@@ -118,13 +139,12 @@ class Watch:
             frame = await track.recv()
             if not isinstance(frame, VideoFrame):
                 continue
-            self.pictures.came(self.now(), joined=before is not None)
+            self.pictures.came(self.now(), frame.time or 0.0, joined=before is not None)
             grey = _grey(frame)
             if before is not None and before.shape == grey.shape:
                 self.moved += float(np.abs(grey - before).mean()) > MOVED
             before = grey
-            if self.sink:
-                self.sink(frame, time.perf_counter())
+            self._sunk(frame)
 
     async def _hear(self, track: MediaStreamTrack) -> None:
         joined = False
@@ -132,12 +152,17 @@ class Watch:
             frame = await track.recv()
             if not isinstance(frame, AudioFrame):
                 continue
-            self.sounds.came(self.now(), joined=joined)
+            self.sounds.came(self.now(), frame.time or 0.0, joined=joined)
             joined = True
-            if not self.heard and "sent" in self.marks and loudness(frame) >= AUDIBLE:
+            due = not self.heard and (self.speaks_first or "sent" in self.marks)
+            if due and loudness(frame) >= AUDIBLE:
                 self.mark("heard")
-            if self.sink:
-                self.sink(frame, time.perf_counter())
+            self._sunk(frame)
+
+    def _sunk(self, frame: AudioFrame | VideoFrame) -> None:
+        at = time.perf_counter()
+        for sink in self.sinks:
+            sink(frame, at)
 
 
 def loudness(frame: AudioFrame) -> float:

@@ -108,4 +108,6 @@ class Words:
     def end(self, reason: Reason, words: str = "") -> None:
         """It is over; what was first stays."""
         if not self.over.done():
-            self.over.set_result(Ending(reason, words[:200]))
+            self.over.set_result(ending := Ending(reason, words[:200]))
+            if not self.done:
+                self._watch.ending = ending

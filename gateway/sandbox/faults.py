@@ -14,6 +14,9 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
     "fail_token": {"status": 400, "body": {"detail": "INVALID_FACE_ID", "session_token": "FAIL TOKEN"}},
     "limited": {"status": 429, "body": {"detail": "Too Many Requests"}, "headers": {"retry-after": "1"}},
     "failing": {"status": 500, "body": {"detail": "Internal Server Error"}},
+    "token_expired": {"status": 401, "body": {"detail": "Invalid or expired session token"}},
+    "origin_refused": {"status": 401, "body": {"detail": "Origin not allowed"}},
+    "face_unknown": {"status": 400, "body": {"detail": "INVALID_FACE_ID"}},
     "garbage": {"status": 200, "body": "<html><body>502 Bad Gateway", "headers": {"content-type": "text/html"}},
     "hang": {"hangs": True},
 }

@@ -34,7 +34,7 @@ class Question:
 
 SAMPLES = (
     Question("How long does the crossing take?", ("fifty minutes",)),
-    Question("What is the boat called?", ("thirty-six passengers",)),
+    Question("How many passengers does the boat carry?", ("thirty-six passengers",)),
     Question("Why did people leave the village?", interrupted=True),
     Question("How high is the highest hill on the island?", ("sixty-one metres",)),
 )

@@ -24,7 +24,7 @@ from tests.peer.stage import SHORT, Ear, pcm, stage, waved
 async def test_each_dialect_sees_a_moving_face_and_hears_the_tone(dialect: PeerDialect, tmp_path: Path) -> None:
     """A WAV file played in real time: its tone comes back, the picture moves, and every measure has a value."""
     ear = Ear()
-    watch = Watch(sink=ear.take)
+    watch = Watch(sinks=[ear.take])
     async with stage() as on, reading(str(waved(tmp_path / "tone.wav", 0.6))) as source:
         await perform(source, on.way(dialect), on.ticket, watch, Wanted(patience=SHORT))
         assert await on.deserted()
@@ -42,7 +42,7 @@ async def test_each_dialect_sees_a_moving_face_and_hears_the_tone(dialect: PeerD
 async def test_a_recording_has_both_tracks_in_step(tmp_path: Path) -> None:
     """Both tracks are as long as one another, the picture is whole, and the sound begins when it was heard."""
     recording = Recording(tmp_path / "face.mp4")
-    watch = Watch(sink=recording.take)
+    watch = Watch(sinks=[recording.take])
     async with stage() as on, on.joined("p2p", watch) as session:
         playing = Playing(session, Packets())
         await playing.idle(lambda: watch.pictures.count > 10)

@@ -13,9 +13,9 @@ from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection
 from aiortc.mediastreams import MediaStreamError
 from av import AudioFrame
 
-from gateway.audio.activity import Began, Paused, Resumed, Spoke
+from gateway.audio.activity import Began, Event, Paused, Resumed, Spoke
 from gateway.audio.ears import Deaf, Heard
-from gateway.sandbox.talk.senses import Happened, Senses
+from gateway.sandbox.talk.senses import Senses
 from tests.sandbox.viewer import Viewer
 from tests.sandboxed import caller
 
@@ -66,9 +66,9 @@ class Loudness:
         self._at = self._loud = self._quiet = self._began = self._ended = 0
         self._speaking = self._paused = False
 
-    def hear(self, pcm: bytes) -> list[Happened]:
+    def hear(self, pcm: bytes) -> list[Event]:
         self._rest += pcm
-        made: list[Happened] = []
+        made: list[Event] = []
         while len(self._rest) >= 2 * BLOCK:
             block, self._rest = self._rest[: 2 * BLOCK], self._rest[2 * BLOCK :]
             self._at += BLOCK
@@ -77,7 +77,7 @@ class Loudness:
             made += self._spoken() if loud else self._silent()
         return made
 
-    def _spoken(self) -> list[Happened]:
+    def _spoken(self) -> list[Event]:
         self._loud += BLOCK
         self._quiet, self._ended = 0, self._at
         if self._paused:
@@ -88,7 +88,7 @@ class Loudness:
             return [Began(self._began)]
         return []
 
-    def _silent(self) -> list[Happened]:
+    def _silent(self) -> list[Event]:
         self._quiet += BLOCK
         if not self._speaking:
             self._loud = 0

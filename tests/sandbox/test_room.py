@@ -85,7 +85,7 @@ async def test_a_turn_tells_what_the_headers_told(simli: Account) -> None:
 
 async def test_the_moments_of_a_turn_are_in_order(simli: Account) -> None:
     """From the question to the last sound, with a viewer; each between the beginning and the end of the test."""
-    answer = Script(["At half past seven, ", Pause(0.2), "the boat goes at nine."])
+    answer = Script(["At half past seven, ", Pause(0.2), "it goes."])
     async with scripted(answer) as llm, viewing() as (viewer, offer), caller() as http:
         started = await simli.talk(llm.url)
         await viewer.take((await http.post(f"{started['roomUrl']}/offer", json=offer)).text)
@@ -129,6 +129,25 @@ async def test_a_wrong_key_is_wrong_wherever_it_is_sent(simli: Account) -> None:
     assert request.path.endswith("/agents/nora/v1/chat/completions")
 
 
+@pytest.mark.parametrize(
+    ("kind", "status", "detail"),
+    [
+        ("token_expired", 401, "Invalid or expired session token"),
+        ("origin_refused", 401, "Origin not allowed"),
+        ("face_unknown", 400, "INVALID_FACE_ID"),
+    ],
+)
+async def test_a_session_that_is_refused(simli: Account, kind: str, status: int, detail: str) -> None:
+    """By a fault of its kind, in the words of the real refusal; nothing is billed, and the next one is begun."""
+    agent, token = await simli.agent(), await simli.token()
+    await simli.sandbox.fault("auto.start*", kind, count=1)
+    path = f"/auto/start/{agent['id']}/{token}"
+    refused = await simli.http.get(path)
+    assert (refused.status_code, refused.json()) == (status, {"detail": detail})
+    assert (await simli.sandbox.state())["billed"] == 0
+    assert (await simli.http.get(path)).status_code == 200
+
+
 async def test_an_llm_that_is_never_called(simli: Account) -> None:
     """Nothing is asked, nothing said but the greeting; its operator reads why, the person in the room does not."""
     async with scripted() as llm:
@@ -162,7 +181,7 @@ async def test_a_voice_provider_that_refuses(simli: Account) -> None:
 
 async def test_a_wrong_sample_rate(simli: Account) -> None:
     """The same words take three times as long to say."""
-    async with scripted(Script(["One, two."])) as llm, viewing() as (viewer, offer), caller() as http:
+    async with scripted(Script(["One."])) as llm, viewing() as (viewer, offer), caller() as http:
         started = await simli.talk(llm.url)
         await viewer.take((await http.post(f"{started['roomUrl']}/offer", json=offer)).text)
         await viewer.seen()

@@ -19,8 +19,9 @@ from gateway.audio.spoken import RATE
 from gateway.sandbox.talk.conversation import Conversation
 from gateway.sandbox.talk.senses import Senses
 
-GAP_S = 0.2
-"""Seconds without a packet that are silence for who was speaking: muted, or gone."""
+GAP_S = 0.1
+"""Seconds without a packet, twice in a row, that are silence for who was speaking: muted, or gone. Once is not enough:
+a loop that was held up for so long finds its packets behind the time-out."""
 SILENCE = bytes(2 * round(GAP_S * RATE))
 
 
@@ -67,15 +68,17 @@ class Listening:
     async def listen(self, track: MediaStreamTrack) -> None:
         """Until no more can come."""
         self._senses.ears.warm(self._talk.brain.language)
-        understanding = asyncio.create_task(self._understand(), name="understanding")
         try:
-            async for pcm in sound(track):
-                if pcm:
-                    self._hear(pcm)
-                elif self._speaking:
-                    self._hear(SILENCE)
+            async with asyncio.TaskGroup() as group:
+                understanding = group.create_task(self._understand(), name="understanding")
+                async for pcm in sound(track):
+                    if pcm:
+                        self._hear(pcm)
+                    elif self._speaking:
+                        self._hear(SILENCE)
+                understanding.cancel()
         finally:
-            asking = [understanding, *(one.asking for one in self._asked)]
+            asking = [one.asking for one in self._asked]
             for task in asking:
                 task.cancel()
             await asyncio.gather(*asking, return_exceptions=True)
@@ -130,9 +133,11 @@ class Listening:
 
     async def _understand(self) -> None:
         """Turn by turn, in the order in which they were spoken."""
-        while not self._talk.over.is_set():
+        while True:
             one = await self._said.get()
             await one.asking
+            if self._talk.over.is_set():
+                return
             self._talk.hears(one.deaf)
             if before := self._before:
                 one.text = f"{before.text} {one.text}".strip()
@@ -146,14 +151,18 @@ class Listening:
 async def sound(track: MediaStreamTrack) -> AsyncIterator[bytes]:
     """16-bit 16 kHz mono as it comes, until the track has ended; nothing where nothing came for a while."""
     resampler = AudioResampler(format="s16", layout="mono", rate=RATE)
+    waited = False
     while True:
         try:
             async with asyncio.timeout(GAP_S):
                 frame = await track.recv()
         except TimeoutError:
-            yield b""
+            if waited:
+                yield b""
+            waited = True
             continue
         except MediaStreamError:
             return
+        waited = False
         assert isinstance(frame, AudioFrame)
         yield b"".join(bytes(part.to_ndarray().tobytes()) for part in resampler.resample(frame))

@@ -2,19 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from functools import partial
+from typing import Protocol
 
 from gateway.audio import hearing
-from gateway.audio.activity import Activity, Began, Paused, Resumed, Spoke
+from gateway.audio.activity import Activity, Event
 from gateway.audio.ears import Ears
 
-Happened: TypeAlias = Began | Paused | Resumed | Spoke
+LONGEST_S = 59.0
+"""Seconds of a turn, then it is cut: ears take a minute at most, in which a little before the first word is as well."""
 
 
 class Attention(Protocol):
     """Notices when one person begins to speak, and when they have spoken."""
 
-    def hear(self, pcm: bytes) -> Sequence[Happened]:
+    def hear(self, pcm: bytes) -> Sequence[Event]:
         """What has happened by the end of this sound; 16-bit little-endian, 16 kHz, mono."""
 
 
@@ -32,4 +34,4 @@ class Senses:
 
 def senses() -> Senses:
     """Those that are there. They cost nothing before somebody is heard."""
-    return Senses(hearing.ears(), Activity, hearing.missing)
+    return Senses(hearing.ears(), partial(Activity, longest_s=LONGEST_S), hearing.missing)
