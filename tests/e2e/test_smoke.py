@@ -194,7 +194,14 @@ def causes(told: dict[str, Any]) -> list[str]:
     ("_", "__", "behaviour", "flags", "code", "status"), NOT_JOINED, ids=[row[0] for row in NOT_JOINED]
 )
 def test_a_face_that_is_not_seen_is_named(
-    mended: World, tmp_path: Path, _: str, __: str, behaviour: dict[str, Any], flags: tuple[str, ...], code: str, status: int
+    mended: World,
+    tmp_path: Path,
+    _: str,
+    __: str,
+    behaviour: dict[str, Any],
+    flags: tuple[str, ...],
+    code: str,
+    status: int,
 ) -> None:
     """Blocked, not started, without a picture, without anything: each is another finding, and no session is left."""
     mended.set("behaviour", behaviour)
@@ -203,9 +210,18 @@ def test_a_face_that_is_not_seen_is_named(
     assert not mended.running()
 
 
-@pytest.mark.parametrize(("_", "operation", "fault", "flags", "code", "status"), REFUSED, ids=[row[0] for row in REFUSED])
+@pytest.mark.parametrize(
+    ("_", "operation", "fault", "flags", "code", "status"), REFUSED, ids=[row[0] for row in REFUSED]
+)
 def test_what_simli_refuses_is_named(
-    mended: World, tmp_path: Path, _: str, operation: str, fault: dict[str, Any], flags: tuple[str, ...], code: str, status: int
+    mended: World,
+    tmp_path: Path,
+    _: str,
+    operation: str,
+    fault: dict[str, Any],
+    flags: tuple[str, ...],
+    code: str,
+    status: int,
 ) -> None:
     """Key, token, origin and face are told apart by Simli's status and words, and no session is left."""
     mended.set("faults", {"operation": operation, **fault})
