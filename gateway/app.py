@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from importlib.metadata import version
 from typing import NamedTuple
 
 from starlette.applications import Starlette
@@ -21,6 +22,8 @@ from gateway.http.errors import on_gateway_error, on_http_exception
 from gateway.http.limits import Load, WrongKeys
 from gateway.http.state import Access, State
 from gateway.http.urls import routes
+from gateway.observe.metrics import Known, Metrics
+from gateway.observe.present import Reading
 from gateway.reloading import Current, Found
 from gateway.settings import Read, Settings
 from gateway.store import Store
@@ -109,17 +112,19 @@ def _lifespan(
             await current.warm()
             if given.sources is not None:
                 await stack.enter_async_context(_beside(followed(settings, given.sources, current.reload)))
+            metrics = _metrics(current, drain, load, given.missing)
             administered = given.administered
             if administered is None:
                 administered = await stack.enter_async_context(administration.opened(current))
             yield State(
                 settings=settings,
                 brain=current.brain,
-                ended=_recorder(opened.store, current.redact),
+                ended=_recorder(opened.store, current.redact, metrics),
                 missing=lambda: [*opened.missing(), *given.missing()],
                 draining=lambda: drain.begun,
                 reload=current.reload,
                 administration=administered,
+                metrics=metrics.exposed,
                 started=int(time.time()),
                 access=given.access or _access(opened.store, current),
                 load=load,
@@ -130,11 +135,30 @@ def _lifespan(
     return lifespan
 
 
-def _recorder(store: Store, redact: Redact) -> Callable[[Turn], None]:
-    """What becomes of a turn's record: a line in the log; in the store one of the recent turns, and a session's words,
-    which the log never has."""
+def _metrics(current: Current, drain: Drain, load: Load, missing: Callable[[], Iterable[str]]) -> Metrics:
+    """The metrics of this process: what is configured now may stand in a label."""
+    opened = current.opened
+
+    def reading() -> Reading:
+        return Reading(
+            streams=load.turns,
+            lag=load.lag,
+            draining=drain.begun,
+            missing=[*opened.missing(), *missing()],
+            breakers=opened.breakers(),
+            knowledge={name: opened.knowledge.served(name)[0] for name in clients.languages(current.agents)},
+        )
+
+    known = Known(lambda: current.agents, lambda: current.settings.routes, opened.targets)
+    return Metrics(known, reading, version("simli-gateway"))
+
+
+def _recorder(store: Store, redact: Redact, metrics: Metrics) -> Callable[[Turn], None]:
+    """What becomes of a turn's record: it is counted; a line in the log; in the store one of the recent turns, and a
+    session's words, which the log never has."""
 
     def ended(turn: Turn) -> None:
+        metrics.turned(turn)
         observe.turn_ended(turn)
         store.turns.turned(turn, redact)
         if turn.outcome != "refused" or turn.said is not None:  # who is refused at the door holds no session open

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -25,6 +25,7 @@ from gateway.settings import OPENAI_URL, Breaker, Route, Settings, Target
 from gateway.store import Store
 from gateway.types import Agent, Ask, Complete, Message, Retrieve, Retrieved
 from gateway.upstream import extractive, local, probe
+from gateway.upstream.breaker import State
 from gateway.upstream.candidate import Candidate, Plan
 from gateway.upstream.completing import completing
 from gateway.upstream.continuing import continued
@@ -43,6 +44,10 @@ class Clients(NamedTuple):
     complete: Complete
     missing: Callable[[], Sequence[str]]
     """What it has to do without at the moment, by name."""
+    breakers: Callable[[], Mapping[str, State]]
+    """Every target's, by `route/model`."""
+    targets: Callable[[], Collection[str]]
+    """Every target, as `route/model`."""
     end_streams: Callable[[GatewayError], None]
     """Break every running upstream stream off, for this reason."""
     routed: Callable[[Mapping[str, Route], Breaker], Awaitable[Complete]]
@@ -113,6 +118,8 @@ async def opened(
             retrieve=searches.retrieve,
             complete=complete,
             missing=lambda: [*store.missing, *searches.missing, *upstreams.missing()],
+            breakers=upstreams.breakers,
+            targets=lambda: upstreams.names,
             end_streams=upstreams.end_streams,
             routed=upstreams.routed,
             warm=upstreams.warm,
@@ -140,6 +147,8 @@ class Upstreams:
     running: Running = field(default_factory=Running)
     plans: Mapping[str, Plan] = field(default_factory=dict)
     """The routes of now."""
+    names: frozenset[str] = frozenset()
+    """Every target of now, as `route/model`."""
     asks: dict[Target, tuple[Target, Ask]] = field(default_factory=dict)
     """Targets that are opened, by what the settings say of them."""
 
@@ -150,6 +159,11 @@ class Upstreams:
     def missing(self) -> Sequence[str]:
         """The targets that are left out at the moment."""
         return missing(self.plans.values())
+
+    def breakers(self) -> dict[str, State]:
+        """Every target's, by `route/model`."""
+        candidates = (each for plan in self.plans.values() for each in plan.candidates)
+        return {each.named(""): each.health.breaker.state for each in candidates}
 
     async def routed(self, routes: Mapping[str, Route], rule: Breaker) -> Complete:
         """Open these routes in the place of those before; what runs goes on with its own.
@@ -167,6 +181,7 @@ class Upstreams:
         plans = {name: self._plan(name, route, rule, asks) for name, route in routes.items()}
         self.targets.keep(plans)
         self.asks, self.plans = asks, plans
+        self.names = frozenset(self.breakers())
         return completing(plans, clock=self.targets.clock, continued=continued)
 
     async def warm(self) -> None:

@@ -77,7 +77,7 @@ async def answer(request: ChatRequest, path_agent: str, turn: Turn, brain: Brain
     messages = fillers.removed(request.messages, agent.fillers) if agent.fillers else request.messages
     said = history.repaired(messages, characters=brain.limits.history_characters)
     if _begins(said):
-        return _recorded(_greeting(agent, request.messages, streamed), turn, brain)
+        return _recorded(_greeting(agent, request.messages, turn, streamed=streamed), turn, brain)
     opening = _asked(agent, request, said, turn, brain, streamed=streamed)
     if not (streamed and agent.fillers):
         return _recorded(await opening, turn, brain)
@@ -114,7 +114,7 @@ async def _asked(
 async def _opened(prompt: Prompt, stages: Sequence[Stage], turn: Turn, brain: Brain, *, streamed: bool) -> Answer:
     turn.phase, turn.upstream = "open", "cancelled"  # until it is known to have ended otherwise
     apology = _apology(prompt.agent, turn.route, brain)
-    counted = stream.estimated(sum(len(str(message.get("content") or "")) for message in prompt.messages))
+    counted = stream.estimated(sum(len(str(message.get("content") or "")) for message in prompt.messages), turn)
     began = brain.clock()
     try:
         opened = await brain.complete(turn.route, prompt, turn.attempts.append)
@@ -158,12 +158,12 @@ def _begins(said: history.History) -> bool:
     return not said.context and not history.spoken(said.messages[said.last]).strip()
 
 
-def _greeting(agent: Agent, messages: Sequence[Message], streamed: bool) -> Answer:
+def _greeting(agent: Agent, messages: Sequence[Message], turn: Turn, *, streamed: bool) -> Answer:
     """Nobody has asked anything yet: the conversation begins, with the agent's first message."""
     if not agent.first_message:
         what = "holds no message of a user" if messages else "is empty"
         raise InvalidValue(f"`messages` {what}, and the agent has no first message.", param="messages")
-    return Answer(stream.estimated(0)(stream.line(agent.first_message)), streamed, (), _nothing)
+    return Answer(stream.estimated(0, turn)(stream.line(agent.first_message)), streamed, (), _nothing)
 
 
 async def _nothing() -> None:

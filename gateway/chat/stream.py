@@ -177,17 +177,21 @@ def sourced(passages: Sequence[Passage]) -> Stage:
     return stage
 
 
-def estimated(prompt_characters: int) -> Stage:
-    """Count where the upstream did not, at four characters a token, and say that it is an estimate."""
+def estimated(prompt_characters: int, turn: Turn) -> Stage:
+    """Count where the upstream did not, at four characters a token, and say that it is an estimate.
+
+    What the upstream counted is written into the turn.
+    """
 
     async def stage(chunks: Chunks) -> Chunks:
-        counted, characters = False, 0
+        characters = 0
         async with aclosing(chunks):
             async for chunk in chunks:
-                counted = counted or chunk.usage is not None
+                if chunk.usage is not None:
+                    turn.usage = chunk.usage
                 characters += len(chunk.text)
                 yield chunk
-        if not counted:
+        if turn.usage is None:
             usage = {
                 "prompt_tokens": (prompt_characters + 3) // 4,
                 "completion_tokens": (characters + 3) // 4,

@@ -7,12 +7,13 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 from gateway import store
 from gateway.errors import ConfigurationError, Fault, NotFound, StoreUnavailable
 from gateway.settings import Settings
 from gateway.store import Listed, Store
-from gateway.types import Key, Rate
+from gateway.types import Key, Rate, Scope
 
 WAIT = 10.0
 """Seconds for our own store to be there: it may have to be started, and to read its data."""
@@ -30,7 +31,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="make a key; it alone is printed on standard output, once",
         description="Make a key. It alone is printed on standard output: KEY=$(gateway keys create)",
     )
-    create.add_argument("--scope", choices=("chat", "admin"), default="chat", help="what it opens (chat)")
+    create.add_argument("--scope", choices=get_args(Scope), default="chat", help="what it opens (chat)")
     create.add_argument("--agent", default="", metavar="NAME", help="the only agent that it may ask; else all")
     create.add_argument("--name", default="", metavar="TEXT", help="what you call it")
     create.add_argument("--requests", type=_count, default=0, metavar="N", help="requests a minute; 0: any number")
@@ -72,8 +73,9 @@ async def _run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _checked(arguments: argparse.Namespace, settings: Settings) -> None:
     """A key for an agent that does not exist opens nothing, and would be looked at for long."""
-    if arguments.scope == "admin" and arguments.agent:
-        raise ConfigurationError([Fault("--agent", 0, "", "an admin key is not for one agent; leave it off")])
+    if arguments.scope != "chat" and arguments.agent:
+        problem = f"a key of scope {arguments.scope} is not for one agent; leave it off"
+        raise ConfigurationError([Fault("--agent", 0, "", problem)])
     names = sorted(path.stem for path in settings.prompts.glob("*.md"))
     if arguments.agent and arguments.agent not in names:
         known = ", ".join(names) or "none"
@@ -107,10 +109,10 @@ def _print(keys: list[Listed]) -> None:
     if not keys:
         print("There are no keys; `gateway keys create` makes one.")
         return
-    print(f"{'ID':<12}  {'SCOPE':<5}  {'STATE':<16}  {'LAST USED':<10}  NAME")
+    print(f"{'ID':<12}  {'SCOPE':<7}  {'STATE':<16}  {'LAST USED':<10}  NAME")
     now = time.time()
     for key, used in keys:
-        line = f"{key.id:<12}  {key.scope:<5}  {_state(key, now):<16}  {_day(used):<10}  {key.name}".rstrip()
+        line = f"{key.id:<12}  {key.scope:<7}  {_state(key, now):<16}  {_day(used):<10}  {key.name}".rstrip()
         print(line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…")
         if terms := _bounds(key):
             print(f"{'':<14}{'; '.join(terms)}"[:WIDTH])

@@ -20,7 +20,7 @@ from gateway.chat.answer import Brain
 from gateway.errors import AuthenticationError, InsufficientScope, MissingKey, NotFound, RateLimited
 from gateway.http.address import Headers, caller, counted, here
 from gateway.http.state import State
-from gateway.types import Key
+from gateway.types import Key, Scope
 
 Endpoint = Callable[[Request[Any]], Awaitable[Response | ASGIApp]]
 
@@ -119,19 +119,22 @@ def _by_path(presented: _Presented, request: Request[State]) -> Caller:
 def _chats(key: Key, state: State) -> Key:
     if key.scope != "chat":
         logger.warning("request %s: key %s of scope %s asks to chat", state["request_id"], key.id, key.scope)
-        raise InsufficientScope("This key is for /admin; `gateway keys create` makes one that may chat.")
+        raise InsufficientScope(f"This key is of scope {key.scope}; `gateway keys create` makes one that may chat.")
     return key
 
 
-def admin(endpoint: Endpoint) -> Endpoint:
-    """The endpoint for administrators only; where `[admin] listen` moves it, for callers of that address only."""
+def admin(endpoint: Endpoint, *, opens: frozenset[Scope] = frozenset({"admin"})) -> Endpoint:
+    """The endpoint for administrators only; where `[admin] listen` moves it, for callers of that address only.
+
+    `opens` are the scopes of the keys that open it.
+    """
 
     @wraps(endpoint)
     async def guarded(request: Request[Any]) -> Response | ASGIApp:
         settings = request.state["settings"]
         if settings.admin.listen and not arrived_at(settings.admin.listen, request.scope):
             raise NotFound(f"Not Found: {request.method} {request.url.path}.")
-        _administrating(request)
+        _administrating(request, opens)
         return await endpoint(request)
 
     return guarded
@@ -147,7 +150,7 @@ def arrived_at(listen: str, scope: Mapping[str, Any]) -> bool:
     return host in {"0.0.0.0", "::", server[0]} or (host == "localhost" and server[0] in {"127.0.0.1", "::1"})  # noqa: S104 compared, not bound
 
 
-def _administrating(request: Request[State]) -> None:
+def _administrating(request: Request[State], opens: frozenset[Scope]) -> None:
     """Raise unless the caller is an administrator: by key, or by being on this machine where no key is set.
 
     Where a tunnel or a public URL leads here, being on this machine proves nothing: a tunnel that passes bytes on calls
@@ -159,10 +162,12 @@ def _administrating(request: Request[State]) -> None:
         if _is_admin_key(presented, state):
             return
         key = _sound(_recognised(presented, state), request)
-        if key.scope == "admin":
+        if key.scope in opens:
             return
-        logger.warning("request %s: key %s of scope %s asks for /admin", state["request_id"], key.id, key.scope)
-        raise InsufficientScope("This key may chat; /admin needs one of scope admin.")
+        logger.warning("request %s: key %s of scope %s asks for administration", state["request_id"], key.id, key.scope)
+        raise InsufficientScope(
+            f"This key is of scope {key.scope}; one of scope {' or '.join(sorted(opens))} is needed."
+        )
     if state["settings"].admin_key or state["settings"].exposed or not here(request.scope):
         raise MissingKey("An admin key is needed: Authorization: Bearer KEY.", headers=CHALLENGE)
 

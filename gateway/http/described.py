@@ -181,6 +181,12 @@ def _health(name: str, summary: str, **others: Schema) -> Schema:
     return {"get": {"summary": summary, "security": [], "responses": {"200": _json(name, summary), **others}}}
 
 
+def _metrics() -> Schema:
+    says = "Metrics as Prometheus reads them; an `Accept` of OpenMetrics gets that."
+    answer = {"description": says, "content": {"text/plain": {"schema": _kind("string")}}}
+    return {"get": {"summary": "Metrics", "responses": {"200": answer, "default": _json("Error", "An error.")}}}
+
+
 def paths() -> dict[str, Schema]:
     """Paths of the chat and of health. `/v1` is served beside every path without it, whether it stands here or not."""
     chat: dict[str, Schema] = {}
@@ -191,5 +197,6 @@ def paths() -> dict[str, Schema]:
     draining = _json("Ready", "The process is about to stop, or still starting.")
     return chat | {
         "/livez": _health("Live", "The process is up"),
+        "/metrics": _metrics(),
         "/readyz": _health("Ready", "It can answer; what it does without is named", **{"503": draining}),
     }

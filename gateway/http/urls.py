@@ -12,6 +12,7 @@ from gateway.http.admin.routing import routes as administrated
 from gateway.http.auth import Endpoint, admin
 from gateway.http.chat import chat_completions
 from gateway.http.health import livez, readyz
+from gateway.http.metrics import metrics
 from gateway.http.models import model, models
 from gateway.http.openapi import openapi
 
@@ -40,6 +41,7 @@ def routes() -> list[BaseRoute]:
         ),
         served("GET", "/livez", livez),
         served("GET", "/readyz", readyz),
+        served("GET", "/metrics", admin(metrics, opens=frozenset({"admin", "metrics"}))),
         served("GET", "/openapi.json", admin(openapi)),
         *administrated(OPERATIONS, admin),
     ]

@@ -9,9 +9,9 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, get_args
 
-from gateway.types import Key, Rate
+from gateway.types import Key, Rate, Scope
 
 ID = re.compile(r"[a-z0-9]{12}")
 REMEMBERED = 7 * 86_400
@@ -56,7 +56,7 @@ def _sound(fields: Mapping[str, Any]) -> bool:
         and isinstance(fields.get("session", ""), str)
         and ID.fullmatch(fields["id"]) is not None
         and _DIGEST.fullmatch(fields["digest"]) is not None
-        and fields["scope"] in ("chat", "admin")
+        and fields["scope"] in get_args(Scope)
         and type(fields["created"]) in (int, float)
         and all(type(fields[name]) in (int, float, type(None)) for name in ("expires", "revoked"))
         and all(type(count) is int and count >= 0 for count in counts)

@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
-Scope: TypeAlias = Literal["chat", "admin"]
+Scope: TypeAlias = Literal["chat", "admin", "metrics"]
+"""What a key opens: answers; /admin and /metrics; /metrics alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,8 @@ class Attempted(NamedTuple):
     target: str
     """`route/model`."""
     code: str
-    """The error's code; empty where it spoke, `cancelled` where another one was quicker."""
+    """The error's code; empty where it spoke, `cancelled` where it was hung up on: another one was
+    quicker, or the caller went."""
     milliseconds: float
     """Until its first useful chunk, or until it failed."""
     kind: AttemptKind = "first"

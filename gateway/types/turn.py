@@ -1,7 +1,8 @@
 """The record of one question and its answer: while it is made, and as it is kept."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from gateway.types.asking import Attempted, AttemptKind
 from gateway.types.passage import RetrievalOutcome, Retrieved
@@ -59,6 +60,8 @@ class Turn:
     finish_reason: str = ""
     chunks: int = 0
     characters: int = 0
+    usage: Mapping[str, Any] | None = None
+    """Tokens as the upstream counted them, by OpenAI's names; None: it did not, or the answer did not end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,8 @@ class AttemptRecord:
     target: str
     """`route/model`."""
     code: str
-    """The error's code; empty where it spoke, `cancelled` where another one was quicker."""
+    """The error's code; empty where it spoke, `cancelled` where it was hung up on: another one was
+    quicker, or the caller went."""
     milliseconds: float
     """Until its first useful chunk, or until it failed."""
     kind: AttemptKind

@@ -20,7 +20,7 @@ from gateway.upstream.candidate import Candidate, Health
 
 Kind: TypeAlias = Literal["first", "retry", "fallback", "hedge", "continue"]
 LOST = "cancelled"
-"""The code of an attempt that was hung up on because another one was quicker."""
+"""The code of an attempt that was hung up on: another one was quicker, or nobody waited for an answer any more."""
 _WHOLE = 0.9
 """A time-out after less of the target's own time than this is the route's: it says nothing about the target."""
 
@@ -28,15 +28,14 @@ logger = logging.getLogger("gateway.upstream")
 
 
 class Attempt:
-    """How a turn asks: its clock, until when, and who is told. `lost` says whether another attempt won meanwhile."""
+    """How a turn asks: its clock, until when, and who is told."""
 
-    __slots__ = ("clock", "ends", "lost", "note")
+    __slots__ = ("clock", "ends", "note")
 
-    def __init__(self, clock: Callable[[], float], ends: float, note: Note, lost: Callable[[], bool]) -> None:
+    def __init__(self, clock: Callable[[], float], ends: float, note: Note) -> None:
         self.clock = clock
         self.ends = ends
         self.note = note
-        self.lost = lost
 
     async def opened(self, candidate: Candidate, prompt: Prompt, kind: Kind) -> Opened:
         """Ask, again where what was refused can be put right. Raises UpstreamError, UpstreamRejected."""
@@ -61,8 +60,7 @@ class Attempt:
                 _failed(candidate, error, began, seconds)
                 raise
             except asyncio.CancelledError:
-                if self.lost():
-                    told(LOST)
+                told(LOST)
                 raise
             else:
                 health.breaker.spoke(began)

@@ -85,7 +85,7 @@ class Search:
     async def successor(self, prompt: Prompt) -> Opened:
         """A target that goes on where the one that spoke broke off; others before that one. Raises UpstreamError."""
         ends = self._clock() + self._plan.first_token
-        attempt = Attempt(self._clock, ends, self._note, lambda: False)
+        attempt = Attempt(self._clock, ends, self._note)
         going_on = [each for each in self._plan.candidates if each.continues]
         for candidate in sorted(going_on, key=lambda each: each is self._spoken):
             if self._clock() < ends and candidate.health.breaker.admits():
@@ -147,7 +147,7 @@ class Search:
     async def _asked(self, candidate: Candidate, kind: Kind, retried: int) -> Opened | None:
         """Ask one target; None where it failed, which is kept. Raises UpstreamRejected."""
         # Not kept: it leads back here, and the turn's prompt and passages would wait for the garbage collector.
-        attempt = Attempt(self._clock, self._ends, self._note, lambda: self._spoken is not None)
+        attempt = Attempt(self._clock, self._ends, self._note)
         try:
             opened = await attempt.opened(candidate, self._prompt, kind)
         except UpstreamError as error:

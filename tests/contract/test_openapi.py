@@ -42,7 +42,7 @@ class Described:
         response = shown.get(str(answer.status_code)) or shown["default"]
         kind = answer.headers["content-type"].partition(";")[0]
         schema = response["content"][kind]["schema"]
-        self.validate(answer.json(), schema)
+        self.validate(answer.json() if kind == "application/json" else answer.text, schema)
         return str(schema.get("$ref", "").rpartition("/")[2])
 
     def validate(self, value: Any, schema: Any) -> None:
@@ -106,6 +106,7 @@ CALLS: list[tuple[str, str, str, Any, int]] = [
     ("POST", "/admin/videos/text", "", {"agent": "nora", "text": "Hello."}, 202),
     ("POST", "/admin/videos/text", "", {"face": "face0", "text": "Hello."}, 400),
     ("GET", "/openapi.json", "", None, 200),
+    ("GET", "/metrics", "", None, 200),
     ("GET", "/livez", "", None, 200),
     ("GET", "/readyz", "", None, 200),
     ("GET", "/models", "", None, 200),

@@ -76,7 +76,7 @@ async def test_it_works_beside_a_running_gateway(tmp_path: Path) -> None:
     ("arguments", "code", "said"),
     [
         (["create", "--agent", "nobody"], 78, "no agent 'nobody'; there are: emil, nora"),
-        (["create", "--agent", "nora", "--scope", "admin"], 78, "an admin key is not for one agent"),
+        (["create", "--agent", "nora", "--scope", "admin"], 78, "a key of scope admin is not for one agent"),
         (["create", "--expires", "soon"], 2, "must be a time such as 90m, 12h, 30d or 4w, not 'soon'"),
         (["create", "--expires", "0d"], 2, "must be a time"),
         (["create", "--requests", "-1"], 2, "--requests"),

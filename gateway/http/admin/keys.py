@@ -37,7 +37,7 @@ class KeyAsked:
     """A key to be made."""
 
     scope: Scope = "chat"
-    """`chat`: answers; `admin`: this API."""
+    """`chat`: answers; `admin`: this API and /metrics; `metrics`: /metrics alone."""
     agent: Annotated[str, Field(pattern=f"^({NAME})?$", max_length=200)] = ""
     """The only agent that it may ask; empty: every agent and every route."""
     name: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=100)] = ""
@@ -101,8 +101,8 @@ async def listed(request: Request[State], _: Nothing) -> Response:
 
 async def made(request: Request[State], asked: KeyAsked) -> Response:
     """Make one; the only answer that holds it."""
-    if asked.agent and asked.scope == "admin":
-        raise InvalidValue("`agent` is for keys of scope chat: an admin key is bound to no agent.", param="agent")
+    if asked.agent and asked.scope != "chat":
+        raise InvalidValue("`agent` is for keys of scope chat: another one is bound to no agent.", param="agent")
     agents = request.state["brain"]().agents
     if asked.agent and asked.agent not in agents:
         known = ", ".join(sorted(agents)) or "none"

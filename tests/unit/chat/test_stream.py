@@ -21,7 +21,7 @@ STAGES: Sequence[Stage] = (
     stream.spoken,
     endings.recovered(SORRY, turn()),
     stream.sourced(()),
-    stream.estimated(0),
+    stream.estimated(0, turn()),
     stream.recorded(turn(), lambda: 0.0),
 )
 
@@ -152,11 +152,13 @@ async def test_sources_stand_in_the_finish_and_nowhere_else() -> None:
 
 async def test_usage_is_estimated_only_where_nobody_counted() -> None:
     """Four characters a token, and it is said that it is an estimate."""
-    counted = Chunk(usage={"total_tokens": 9})
-    assert await through(stream.estimated(40), Chunk("12345678"), STOP, counted) == [Chunk("12345678"), STOP, counted]
-    assert (await through(stream.estimated(40), Chunk("12345678"), STOP))[-1] == Chunk(
+    counted, record = Chunk(usage={"total_tokens": 9}), turn()
+    given = [Chunk("12345678"), STOP, counted]
+    assert await through(stream.estimated(40, record), *given) == given and record.usage == {"total_tokens": 9}
+    assert (await through(stream.estimated(40, guessed := turn()), Chunk("12345678"), STOP))[-1] == Chunk(
         usage={"prompt_tokens": 10, "completion_tokens": 2}, extension={"usage_estimated": True}
     )
+    assert guessed.usage is None
 
 
 async def test_a_turn_records_what_passed() -> None:

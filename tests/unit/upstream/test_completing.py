@@ -225,7 +225,8 @@ async def test_a_cancelled_opening_closes_its_target_and_is_no_failure() -> None
     opening.cancel()
     with pytest.raises(asyncio.CancelledError):
         await opening
-    assert target.closed == 1 and line.candidates[0].health.breaker.state == "closed" and not line.noted
+    assert target.closed == 1 and line.candidates[0].health.breaker.state == "closed"
+    assert [(each.kind, each.code) for each in line.noted] == [("first", "cancelled")]
 
 
 async def test_an_unknown_route_is_a_model_not_found() -> None:

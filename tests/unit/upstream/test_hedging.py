@@ -89,7 +89,8 @@ async def test_a_hangup_cancels_both() -> None:
     opening.cancel()
     with pytest.raises(asyncio.CancelledError):
         await opening
-    assert first.closed == second.closed == 1 and not line.noted
+    assert first.closed == second.closed == 1
+    assert {(each.kind, each.code) for each in line.noted} == {("first", "cancelled"), ("hedge", "cancelled")}
     assert [each.health.breaker.state for each in line.candidates] == ["closed", "closed"]
 
 

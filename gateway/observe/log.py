@@ -1,4 +1,4 @@
-"""What an operator reads: one line a turn, and the log's form. A leaf that anyone may call."""
+"""The log: its form, and the one line of a turn."""
 
 import logging
 import sys

@@ -1,0 +1,16 @@
+"""`/metrics`: what Prometheus scrapes, for administrators and for keys of scope `metrics`."""
+
+import asyncio
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.http.admin.bodies import HEADERS
+from gateway.http.state import State
+
+
+async def metrics(request: Request[State]) -> Response:
+    """All metrics of this process. They are written off the loop: that takes longer than a word may."""
+    accept = request.headers.get("accept", "")
+    text, media_type = await asyncio.to_thread(request.state["metrics"], accept)
+    return Response(text, headers={**HEADERS, "Content-Type": media_type})
