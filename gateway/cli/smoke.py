@@ -7,7 +7,6 @@ import shutil
 import signal
 import sys
 import textwrap
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
@@ -67,6 +66,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     page = report.written(smoke, wanted.folder)
     if arguments.json:
         print(report.as_json(smoke))
+        for one in smoke.findings:
+            print(f"gateway: {one.says} {one.remedy}", file=sys.stderr)
     else:
         print(*report.table(smoke), sep="\n")
     print(f"report: {page}", file=sys.stderr)
@@ -129,7 +130,7 @@ def _wanted(arguments: argparse.Namespace, settings: Settings) -> Wanted:
     )
 
 
-def _questions(arguments: argparse.Namespace) -> Sequence[Question]:
+def _questions(arguments: argparse.Namespace) -> tuple[Question, ...]:
     if arguments.script and (arguments.question or arguments.fact):
         raise InvalidValue("--script has the questions; leave --question and --fact out.")
     if arguments.script:

@@ -10,7 +10,7 @@ import contextlib
 import tempfile
 import time
 import wave
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,15 @@ from gateway.peer.chromium import NAMES, chromium
 from gateway.peer.devtools import Failed, Page
 from gateway.peer.packets import RATE
 from gateway.peer.source import checked, decoded
-from gateway.types.smoke import Screenshot, SmokeLine, Visit
+from gateway.types.smoke import Screenshot, SmokeLine, SmokeMedia, Visit
 
-LEAD_S = 5.0
-"""Seconds of silence before the person speaks: the avatar says something first."""
+LEAD_S = 8.0
+"""Seconds of silence before the person speaks: the avatar says something first, and is heard out."""
 LOOK_S = 0.2
 """Seconds between two looks at the page."""
 MOUTH_S = 0.3
 """Seconds between two pictures of a face that speaks."""
+MOVES = ("The avatar answers", "A moment later", "And another")
 QUIET_S = 1.5
 """Seconds without a word from the avatar after which it has said what it had to."""
 SHOTS = 12
@@ -58,16 +59,17 @@ class Stay:
     spoken_s: float
     """Seconds from the moment at which the page gets its microphone to the person's last word."""
     began: float = field(default_factory=time.monotonic)
-    came: dict[str, float] = field(default_factory=dict)
+    came: dict[str, Any] = field(default_factory=dict)
     shots: list[Screenshot] = field(default_factory=list)
     words: list[tuple[str, str]] = field(default_factory=list)
     heard: Path | None = None
+    listened: bool = False
     quiet_since: float = field(default_factory=time.monotonic)
 
     async def inside(self) -> bool:
         """Whether something of the avatar was seen or heard."""
         self.came = await self.page.evaluate("visit.came()")
-        return self.came["pictures"] > 0 or self.came["energy"] > LOUD
+        return bool(self.came["pictures"] > 0 or self.came["energy"] > LOUD)
 
     async def shoot(self, caption: str) -> None:
         """A picture of the screen."""
@@ -96,6 +98,9 @@ class Stay:
 
     async def _changed(self, seen: dict[str, Any], answered: set[int]) -> bool:
         """Take in what the sandbox's page shows; whether more is to come."""
+        if seen["state"] == "hears" and not self.listened:
+            self.listened = True
+            await self.shoot("The avatar hears the person")
         before, self.words = self.words, [(user.strip(), avatar.strip()) for user, avatar in seen["words"]]
         for number, (user, _) in enumerate(self.words):
             if user and (number >= len(before) or not before[number][0]):
@@ -103,7 +108,7 @@ class Stay:
         last = len(self.words) - 1
         if seen["state"] == "speaking" and self.words[last][0] and last not in answered:
             answered.add(last)
-            for caption in ("The avatar answers", "and its mouth moves"):
+            for caption in MOVES:
                 await asyncio.sleep(MOUTH_S)
                 await self.shoot(caption)
         now = time.monotonic()
@@ -137,7 +142,26 @@ class Stay:
             says = f"A browser was in the room; {self.came['pictures']:.0f} pictures came, and the avatar {loud}."
         else:
             says = "A browser went to the room, and nothing of the avatar came."
-        return Visit(joined, f"{says} {trouble}".strip(), tuple(self.shots), words, self.heard)
+        media = measured(self.came) if joined else SmokeMedia()
+        return Visit(joined, f"{says} {trouble}".strip(), tuple(self.shots), words, self.heard, media)
+
+
+def measured(came: Mapping[str, Any]) -> SmokeMedia:
+    """What a page's connections told of themselves."""
+    pictures, first = int(came["pictures"]), came["first"]
+    seconds = (came["now"] - first) / 1000 if first is not None else 0.0
+    return SmokeMedia(
+        connected_ms=came["connected"],
+        first_picture_ms=first,
+        fps=round(pictures / seconds, 1) if seconds > 0 else 0.0,
+        pictures=pictures,
+        moving=round(came["moved"] / pictures, 3) if pictures else 0.0,
+        freezes=int(came["freezes"]),
+        longest_freeze_ms=round(came["longest"], 1),
+        picture_jitter_ms=came["jitter"].get("video"),
+        sound_jitter_ms=came["jitter"].get("audio"),
+        round_trip_ms=came["roundTrip"],
+    )
 
 
 async def visited(

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from gateway.peer.visiting import visited
+from gateway.peer.visiting import LEAD_S, visited
+from gateway.smoke.causes import found
 from gateway.smoke.dialled import dialled, installed
 from gateway.types.smoke import Finding, Visit
 
@@ -19,15 +20,19 @@ DAILY = "daily.co"
 """Where Daily's rooms are."""
 
 
-async def conversed(room_url: str, spoken: Path, folder: Path, seconds: float, by: By = "auto") -> Visit:
+async def conversed(
+    room_url: str, spoken: Path, folder: Path, seconds: float, by: By = "auto", *, lead_s: float = LEAD_S
+) -> Visit:
     """Join the room, speak what the WAV holds, listen so long at most, and leave; pictures and sound go into `folder`.
+
+    `lead_s`: silence before the first word, in which the avatar says what it says first.
 
     Whatever keeps one out is in the visit's words, and `joined` is false then. Raises InvalidValue for a file without
     sound.
     """
     if by == "daily" or (by == "auto" and of_daily(room_url) and installed()):
-        return await dialled(room_url, spoken, folder, seconds)
-    return await visited(room_url, spoken, folder, seconds)
+        return await dialled(room_url, spoken, folder, seconds, lead_s=lead_s)
+    return await visited(room_url, spoken, folder, seconds, lead_s=lead_s)
 
 
 def of_daily(room_url: str) -> bool:
@@ -42,19 +47,8 @@ def judged(visit: Visit, *, asked: bool) -> Finding | None:
     `asked`: the gateway saw a call with the key or the capability that was made for it.
     """
     if not visit.joined:
-        return Finding(
-            "room_not_joined",
-            "browser",
-            f"The room was not joined, so nothing is proved. {visit.says}",
-            "Open the room's address by hand; `apt-get install chromium` brings a browser, "
-            "`pip install 'simli-gateway[daily]'` Daily's client, which needs none.",
-        )
+        return found("not_joined", f"The room was not joined, so that nothing is proved. {visit.says}")
     if not asked:
-        return Finding(
-            "llm_not_called",
-            "Simli",
-            f"{visit.says} Somebody spoke there, and the gateway was not called with its key in this session.",
-            "See whether the agent at Simli has this gateway's llm_endpoint (`gateway agents plan`), and whether "
-            "its URL is reached from outside (`gateway check`).",
-        )
+        says = f"{visit.says} A question was spoken there, and the gateway was not called with this session's key."
+        return found("not_asked_by_room", says, turn=0)
     return None

@@ -50,8 +50,8 @@ class Composed:
 
     async def _asked(self, number: int, question: Question) -> SmokeTurn:
         """One question, heard to its end."""
-        scene, watch = self.scene, self.scene.watch
-        mouth, answer = self._begun(question)
+        scene = self.scene
+        mouth, answer = self._begun()
         asking = asyncio.create_task(self._ask(question, mouth, answer), name="asking")
         listening = asyncio.create_task(
             scene.listening.answer(answer.requested, QUIET_S, scene.wanted.wait), name="listening"
@@ -71,30 +71,29 @@ class Composed:
         moments = self._moments(answer, mouth)
         if sounded:
             moments |= {"first_sound": sounded.began, "end": sounded.ended}
-            moments["first_mouth"] = scene.lips.first_mouth(sounded.began - 1.0)
         self.history += [
             {"role": "user", "content": question.text},
             {"role": "assistant", "content": mouth.text or "…"},
         ]
-        del watch
         return self._kept(number, question, _Came(answer, mouth, call, heard, moments))
 
     async def _broken_off(self, number: int, question: Question) -> SmokeTurn:
         """One question whose answer is broken off once it is heard."""
         scene, watch = self.scene, self.scene.watch
-        mouth, answer = self._begun(question)
+        mouth, answer = self._begun()
         asking = asyncio.create_task(self._ask(question, mouth, answer), name="asking")
         playing = asyncio.create_task(self.playing.play(mouth.read), name="playing")
+        began: float | None = None
+        at = 0.0
         try:
             began = await scene.listening.began(answer.requested, scene.wanted.wait)
             await asyncio.sleep(max(0.0, began + INTO_S - watch.now()))
             at = watch.now()
         except NoSound:
             await asking
-            began = at = None
         finally:
             await _over(asking, playing)
-        if began is None or at is None:
+        if began is None:
             call = await self._call(answer)
             moments = self._moments(answer, mouth)
             return self._kept(number, question, _Came(answer, mouth, call, Understood("", None), moments))
@@ -109,14 +108,12 @@ class Composed:
         heard = await scene.heard(sound, "")
         moments = self._moments(answer, mouth) | {
             "first_sound": began, "end": end, "interrupted": at, "hushed": hushed,
-            "first_mouth": scene.lips.first_mouth(began - 1.0),
         }  # fmt: skip
         self.history += [{"role": "user", "content": question.text}, {"role": "assistant", "content": spoken or "…"}]
         broken = Interruption(at, silent, call)
         return self._kept(number, question, _Came(answer, mouth, call, heard, moments, broken))
 
-    def _begun(self, question: Question) -> tuple[Mouth, Answer]:
-        del question
+    def _begun(self) -> tuple[Mouth, Answer]:
         scene = self.scene
         mouth = Mouth(scene.voice, scene.language, scene.watch.now)
         return mouth, Answer(scene.watch.now())

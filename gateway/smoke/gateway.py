@@ -71,11 +71,13 @@ class Gateway:
 
     async def start(self, agent: str, *, by_agent: bool) -> Mapping[str, Any]:
         """A session that bills from now on: `session`, `room_url`, `warnings`."""
-        return await self._ask("POST", "/admin/sessions", {"agent": agent, "by_agent": by_agent}, STARTING)
+        return dict(await self._ask("POST", "/admin/sessions", {"agent": agent, "by_agent": by_agent}, STARTING))
 
     async def link(self, agent: str, origins: Sequence[str]) -> Mapping[str, Any]:
         """What a page starts a session by: `session`, `start_url`, `warnings`."""
-        return await self._ask("POST", "/admin/sessions/link", {"agent": agent, "origins": list(origins)}, STARTING)
+        return dict(
+            await self._ask("POST", "/admin/sessions/link", {"agent": agent, "origins": list(origins)}, STARTING)
+        )
 
     async def end(self, session: str) -> str:
         """Its key opens nothing any more; what Simli may bill still, in a sentence."""

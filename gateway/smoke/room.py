@@ -269,8 +269,7 @@ def _moments(came: _Came, scene: Scene) -> Moments:
     sounded = came.heard.sounded
     if sounded is None:
         return Moments(**told)
-    mouth = scene.lips.first_mouth(sounded.began - 1.0)
-    return Moments(**{**told, "first_sound": sounded.began, "first_mouth": mouth, "end": sounded.ended})
+    return Moments(**{**told, "first_sound": sounded.began, "end": sounded.ended})
 
 
 @contextlib.asynccontextmanager

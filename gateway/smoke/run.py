@@ -12,18 +12,17 @@ from gateway.audio import hearing
 from gateway.audio.ears import Deaf
 from gateway.audio.voice import voice
 from gateway.errors import GatewayError, InvalidValue, RunLate
-from gateway.peer.lips import Lips
 from gateway.peer.listening import Listening
 from gateway.peer.recording import Recording
 from gateway.peer.watch import Watch
 from gateway.settings import Settings
-from gateway.smoke import composed, gateway, room, session, transcripts, verdicts
+from gateway.smoke import composed, gateway, person, room, session, transcripts, verdicts
 from gateway.smoke.causes import found
 from gateway.smoke.scene import Found, Scene, error_of
 from gateway.smoke.steps import Steps
 from gateway.smoke.surroundings import Place, found_or_started
 from gateway.smoke.wanted import Wanted
-from gateway.types.smoke import Finding, Smoke, SmokeMedia
+from gateway.types.smoke import Finding, Smoke, SmokeMedia, Visit
 
 FILM = "film.mp4"
 
@@ -44,6 +43,7 @@ class Run:
     place: Place | None = None
     scene: Scene | None = None
     film: Recording | None = None
+    visit: Visit | None = None
     film_at: float | None = None
 
     def __post_init__(self) -> None:
@@ -69,7 +69,7 @@ class Run:
 
     def smoke(self) -> Smoke:
         """All that is known of it."""
-        scene, place = self.scene, self.place
+        scene, place, visit = self.scene, self.place, self.visit
         return Smoke(
             mode=self.wanted.mode,
             agent=self.wanted.agent,
@@ -79,7 +79,8 @@ class Run:
             simli=place.settings.simli_url if place else self.settings.simli_url,
             steps=tuple(self.steps.taken),
             turns=tuple(scene.turns) if scene else (),
-            media=scene.media() if scene else SmokeMedia(),
+            media=visit.media if visit else scene.media() if scene else SmokeMedia(),
+            screenshots=visit.screenshots if visit else (),
             said=dict(scene.written) if scene else {},
             findings=tuple(self.findings),
             session=scene.session if scene else "",
@@ -100,9 +101,13 @@ class Run:
                 ready = await opened.ready()
                 scene.agent = await opened.agent(self.wanted.agent)
                 step.says = f"the gateway is ready ({ready}), and serves {self.wanted.agent}"
-            async with self.steps.step("voice and ears", "of this machine") as step:
-                step.says = await _tried(scene)
-            await (self._composed(scene) if self.wanted.mode == "compose" else self._room(scene))
+            trying = asyncio.create_task(_tried(scene), name="voice and ears")
+            try:
+                ways = {"compose": self._composed, "room": self._room, "auto": self._visited}
+                await ways[self.wanted.mode](scene, trying)
+            finally:
+                trying.cancel()
+                await asyncio.gather(trying, return_exceptions=True)
 
     @contextlib.asynccontextmanager
     async def _scene(self, place: Place, opened: gateway.Gateway) -> AsyncIterator[Scene]:
@@ -119,7 +124,7 @@ class Run:
         try:
             yield Scene(
                 self.wanted, place, opened, self.watch, self.steps, speaking, ears,
-                Listening(self.watch), Lips(self.watch), self.epoch,
+                Listening(self.watch), self.epoch,
             )  # fmt: skip
         finally:
             speaking.close()
@@ -127,25 +132,48 @@ class Run:
             with contextlib.suppress(InvalidValue):  # there is no film then, which the report says
                 await asyncio.to_thread(recording.close)
 
-    async def _room(self, scene: Scene) -> None:
+    async def _ready(self, trying: "asyncio.Task[str]") -> None:
+        """Voice and ears were started beside everything else, and nothing is said before they are there."""
+        async with self.steps.step("voice and ears", "of this machine") as step:
+            step.says = await trying
+
+    async def _room(self, scene: Scene, trying: "asyncio.Task[str]") -> None:
         """By voice, in the room of a session."""
         launched: session.Launched | None = None
         try:
             async with session.launched(scene) as launched, room.entered(scene, launched.room_url) as talk:
+                await self._ready(trying)
                 await talk.converse()
                 await session.own_transcript(scene)
             await session.transcript(scene)
             await self._agreed(scene)
         finally:
-            if launched:
+            if launched is not None:
                 await session.deserted(scene, launched, None)
 
-    async def _composed(self, scene: Scene) -> None:
+    async def _visited(self, scene: Scene, trying: "asyncio.Task[str]") -> None:
+        """By a browser, or Daily's client, in the room of a session."""
+        launched: session.Launched | None = None
+        try:
+            async with session.launched(scene) as launched:
+                await self._ready(trying)
+                self.visit = await person.visit(scene, launched.room_url)
+                if self.visit.joined:
+                    await session.own_transcript(scene)
+            if self.visit.joined:
+                await session.transcript(scene)
+                await self._agreed(scene)
+        finally:
+            if launched is not None:
+                await session.deserted(scene, launched, None)
+
+    async def _composed(self, scene: Scene, trying: "asyncio.Task[str]") -> None:
         """By text, at a face."""
         before = await session.usage(scene)
         id_, key = await scene.gateway.key(self.wanted.agent)
         try:
             async with composed.entered(scene, key) as talk:
+                await self._ready(trying)
                 await talk.converse()
             await self._agreed(scene)
         finally:

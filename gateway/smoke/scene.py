@@ -3,12 +3,11 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from gateway.audio.ears import Ears
 from gateway.audio.voice import Voice
 from gateway.errors import GatewayError
-from gateway.peer.lips import Lips
 from gateway.peer.listening import Listening, Sounded
 from gateway.peer.patience import Patience
 from gateway.peer.source import reading
@@ -54,7 +53,6 @@ class Scene:
     voice: Voice
     ears: Ears
     listening: Listening
-    lips: Lips
     epoch: float
     """When the watch began, in seconds since the epoch."""
     agent: Mapping[str, Any] = field(default_factory=dict)
@@ -184,7 +182,6 @@ class Scene:
             audio_gaps=watch.sounds.gaps,
             picture_jitter_ms=ms(watch.pictures.jitter),
             sound_jitter_ms=ms(watch.sounds.jitter),
-            lip_offset_ms=self.lips.offset_ms(),
             round_trip_ms=ms(watch.round_trip),
         )
 
@@ -193,7 +190,7 @@ def _since(at: float | None, began: float) -> float | None:
     return None if at is None else at - began
 
 
-def upstream_of(broken: Interruption) -> str:
+def upstream_of(broken: Interruption) -> Literal["", "cancelled", "had ended", "ran on"]:
     """In the report's words: what became of the stream from the model."""
     call = broken.call
     if call is None or call.upstream in ("", "failed"):
@@ -205,7 +202,7 @@ def upstream_of(broken: Interruption) -> str:
 
 def error_of(error: GatewayError, scene: Scene) -> Finding:
     """The cause of an error: where no picture came, what came instead says more."""
-    if error.code == "no_picture":
+    if error.code in ("no_picture", "no_sound"):
         found = verdicts.of_media(replace(scene.seen(), watched_s=max(scene.seen().watched_s, verdicts.STANDS)))
         if found:
             return found

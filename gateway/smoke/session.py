@@ -83,8 +83,9 @@ async def _asked_as_page(url: str, token: str, origin: str) -> tuple[str, str]:
         raise SimliUnavailable(f"Simli did not start the session of the link ({type(error).__name__}).") from None
     deed = f"start the session for a page of {origin or 'no origin'}"
     redact = redacting([token])
-    if error := refusal(Answer(answer.status_code, answer.headers, answer.content, deed, redact, keyed=False)):
-        raise error
+    refused = refusal(Answer(answer.status_code, answer.headers, answer.content, deed, redact, keyed=False))
+    if refused is not None:
+        raise refused
     try:
         told = answer.json()
         return str(told["roomUrl"]), str(told.get("sessionId", ""))
@@ -96,9 +97,10 @@ async def _ended(scene: Scene, one: Launched) -> None:
     """Its key opens nothing, and nobody is in its room: said as a step, which raises nothing."""
     with contextlib.suppress(GatewayError):
         async with scene.steps.step("end", one.id) as step:
+            step.says = await scene.gateway.end(one.id)
             if scene.place.sandbox:
                 await left(one.room_url)
-            step.says = await scene.gateway.end(one.id)
+                step.says = "its key opens nothing any more, and its room is left"
 
 
 async def left(room_url: str) -> None:

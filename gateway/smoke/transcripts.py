@@ -64,6 +64,6 @@ def same(one: str, other: str, *, cut: bool = False) -> bool:
     return min(word_error(" ".join(first), " ".join(second)), 1.0) <= allowed
 
 
-def _from_question(lines: Sequence[Line] | Sequence[SmokeLine]) -> list[Line | SmokeLine]:
+def _from_question(lines: Sequence[Line | SmokeLine]) -> list[Line | SmokeLine]:
     at = next((at for at, line in enumerate(lines) if line.role == "user"), len(lines))
     return list(lines[at:])

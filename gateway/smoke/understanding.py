@@ -77,7 +77,7 @@ def faster(pcm: bytes, rate: float) -> bytes:
     if wave.size < 2:
         return pcm
     at = np.arange(0, wave.size - 1, rate)
-    return np.interp(at, np.arange(wave.size), wave).astype("<i2").tobytes()
+    return bytes(np.interp(at, np.arange(wave.size), wave).astype("<i2"))
 
 
 def missing(heard: str, facts: tuple[str, ...]) -> tuple[str, ...]:

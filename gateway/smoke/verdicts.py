@@ -20,6 +20,8 @@ FAILED = {"upstream_error", "incomplete_spoken", "gateway_error"}
 _EXPIRED = re.compile(r"expired", re.IGNORECASE)
 _OR_EXPIRED = re.compile(r"\bor expired\b", re.IGNORECASE)
 _ORIGIN = re.compile(r"\borigin\b", re.IGNORECASE)
+_WORDS = re.compile(r"\([45]\d\d:? (.*?)\)", re.DOTALL)
+"""Simli's own in a message of ours, which may name several causes around them."""
 _TOKEN = re.compile(r"token", re.IGNORECASE)
 
 
@@ -39,11 +41,13 @@ def _of_simli(code: str, message: str, simli_code: str) -> str:
         return "face_unknown"
     if code not in ("simli_auth_failed", "simli_rejected", "session_refused"):
         return code
-    if _ORIGIN.search(message):
+    said = _WORDS.search(message)
+    words = said[1] if said else message
+    if _ORIGIN.search(words):
         return "origin_refused"
-    if _EXPIRED.search(message) and not _OR_EXPIRED.search(message):
+    if _EXPIRED.search(words) and not _OR_EXPIRED.search(words):
         return "token_expired"
-    return "token_refused" if _TOKEN.search(message) else code
+    return "token_refused" if _TOKEN.search(words) else code
 
 
 def status(findings: Sequence[Finding]) -> int:

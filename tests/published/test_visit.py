@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
-from gateway.peer.visiting import visited
+from gateway.peer.visiting import MOVES, visited
 from gateway.types.smoke import SmokeLine
 from tests.peer.stage import pcm, waved
 from tests.room_double import TALL, Room, conversation, room_double
@@ -58,7 +58,9 @@ async def answering(room: Room) -> None:
     assert room.avatar
     asked = {**conversation()[1], "number": 0, "said": "", "heard": "", "spoken": False, "moments": {}}
     await asyncio.sleep(1.6)
-    room.become(state="thinking")
+    room.become(hearing=True)
+    await asyncio.sleep(0.5)
+    room.become(state="thinking", hearing=False)
     room.tell(asked)
     await asyncio.sleep(0.3)
     room.become(state="speaking")
@@ -88,14 +90,18 @@ async def test_a_visit_is_told_by_words_sound_and_pictures(room: Room, spoken: P
     captions = [one.caption for one in visit.screenshots]
     assert captions == [
         "In the room",
+        "The avatar hears the person",
         "The avatar understood: “How tall is the tower?”",
-        "The avatar answers",
-        "and its mouth moves",
+        *MOVES,
         "At the end",
     ]
     files = [(folder / one.file).read_bytes() for one in visit.screenshots]
     assert all(one.startswith(b"\x89PNG") for one in files)
     assert len(set(files)) == len(files)
+    media = visit.media
+    assert media.connected_ms and media.first_picture_ms and media.connected_ms < media.first_picture_ms < 3000
+    assert media.pictures > 60 and media.fps > 15 and media.moving > 0.7, media.moving
+    assert media.round_trip_ms is not None and media.picture_jitter_ms is not None
     assert visit.heard is not None
     assert loudest(visit.heard) > 0.1
     assert {one.name for one in folder.iterdir()} == {"heard.wav", *(one.file for one in visit.screenshots)}

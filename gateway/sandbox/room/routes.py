@@ -28,7 +28,7 @@ def routes(talks: Talks) -> list[BaseRoute]:
         talk = running(talks, request)
         asked = await _said(request)
         await talk.greeted()
-        turn = talk.say(asked["text"])
+        turn = running(talks, request).say(asked["text"])
         if "text/event-stream" in request.headers.get("accept", ""):
             return StreamingResponse(events.of_turn(turn), media_type="text/event-stream")
         async for _ in turn.follow():

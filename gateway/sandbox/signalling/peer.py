@@ -38,7 +38,7 @@ GARBAGE = (
 
 WAITING = "_RTCRtpReceiver__jitter_buffer"
 """Where aiortc keeps packets until they are decoded. Its own buffer holds back 80 ms of sound so that it plays evenly,
-and 320 ms for ever after one was lost; ears do not mind uneven sound, and an interruption should not wait for it."""
+and 280 ms for ever after one was lost; ears do not mind uneven sound, and an interruption should not wait for it."""
 MISORDERED = 4
 """Packets of 20 ms, a power of 2: one that comes later than this is lost."""
 

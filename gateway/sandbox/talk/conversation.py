@@ -66,7 +66,8 @@ class Conversation:
         last = self.turns[-1]
         if last.spoken:
             return "listening"
-        return "speaking" if last.pieces else "thinking"
+        begun = last.pieces if self.avatar is None else "first_sound" in last.moments
+        return "speaking" if begun else "thinking"
 
     @property
     def hearing(self) -> bool:

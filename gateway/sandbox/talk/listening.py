@@ -68,15 +68,17 @@ class Listening:
     async def listen(self, track: MediaStreamTrack) -> None:
         """Until no more can come."""
         self._senses.ears.warm(self._talk.brain.language)
-        understanding = asyncio.create_task(self._understand(), name="understanding")
         try:
-            async for pcm in sound(track):
-                if pcm:
-                    self._hear(pcm)
-                elif self._speaking:
-                    self._hear(SILENCE)
+            async with asyncio.TaskGroup() as group:
+                understanding = group.create_task(self._understand(), name="understanding")
+                async for pcm in sound(track):
+                    if pcm:
+                        self._hear(pcm)
+                    elif self._speaking:
+                        self._hear(SILENCE)
+                understanding.cancel()
         finally:
-            asking = [understanding, *(one.asking for one in self._asked)]
+            asking = [one.asking for one in self._asked]
             for task in asking:
                 task.cancel()
             await asyncio.gather(*asking, return_exceptions=True)
@@ -131,9 +133,11 @@ class Listening:
 
     async def _understand(self) -> None:
         """Turn by turn, in the order in which they were spoken."""
-        while not self._talk.over.is_set():
+        while True:
             one = await self._said.get()
             await one.asking
+            if self._talk.over.is_set():
+                return
             self._talk.hears(one.deaf)
             if before := self._before:
                 one.text = f"{before.text} {one.text}".strip()

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from gateway.audio import hearing
 from gateway.audio.activity import Activity, Event
 from gateway.audio.ears import Ears
+
+LONGEST_S = 59.0
+"""Seconds of a turn, then it is cut: ears take a minute at most, in which a little before the first word is as well."""
 
 
 class Attention(Protocol):
@@ -30,4 +34,4 @@ class Senses:
 
 def senses() -> Senses:
     """Those that are there. They cost nothing before somebody is heard."""
-    return Senses(hearing.ears(), Activity, hearing.missing)
+    return Senses(hearing.ears(), partial(Activity, longest_s=LONGEST_S), hearing.missing)

@@ -10,7 +10,7 @@ IN, OUT = Visit(joined=True, says="It was there."), Visit(joined=False, says="Th
 
 @pytest.mark.parametrize(
     ("visit", "asked", "code"),
-    [(IN, True, None), (IN, False, "llm_not_called"), (OUT, False, "room_not_joined"), (OUT, True, "room_not_joined")],
+    [(IN, True, None), (IN, False, "not_asked_by_room"), (OUT, False, "not_joined"), (OUT, True, "not_joined")],
 )
 def test_it_holds_only_with_both(visit: Visit, asked: bool, code: str | None) -> None:
     """A room that was not joined is never a pass, whatever the gateway saw; nor is one in which it was not called."""

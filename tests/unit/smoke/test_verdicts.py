@@ -85,6 +85,9 @@ def test_simlis_own_words_are_quoted_and_change_no_verdict() -> None:
         (SimliAuthFailed("Simli did not start it: 401 Invalid session token."), "token_refused", 77),
         (SimliAuthFailed("Simli did not start it: 401 Invalid or expired session token."), "token_refused", 77),
         (SimliAuthFailed("Simli did not start it: 401 The session token has expired."), "token_expired", 77),
+        (SimliAuthFailed("It refuses the token, or the origin (401: Bad session token)."), "token_refused", 77),
+        (SimliAuthFailed("It refuses the token, or the origin (401: Origin not allowed)."), "origin_refused", 77),
+        (SimliAuthFailed("It refuses the token, or the origin (401: token expired)."), "token_expired", 77),
         (SimliAuthFailed("Simli did not list the agents: it refuses the API key."), "simli_auth_failed", 77),
         (SessionRefused("Simli refused the session: INVALID_SESSION_TOKEN."), "token_refused", 77),
         (SessionRefused("Simli refused the session: EXPIRED_SESSION_TOKEN."), "token_expired", 77),
@@ -97,7 +100,7 @@ def test_simlis_own_words_are_quoted_and_change_no_verdict() -> None:
     ],
 )
 def test_an_error_is_a_cause_with_a_status(error: GatewayError, code: str, status: int) -> None:
-    """What stopped a run has one code, and the exit status that stands for it; Simli's words tell its refusals apart."""
+    """What stopped a run has one code and one exit status; Simli's own words tell its refusals apart."""
     finding = verdicts.of_error(error)
     assert (finding.code, verdicts.status([finding])) == (code, status)
     assert error.message in finding.says
