@@ -66,6 +66,8 @@ class Room:
         self.refuses: tuple[int, str] | None = None
         """What an offer is answered with, instead of a face."""
         self.avatar: Avatar | None = None
+        self.offered = asyncio.Event()
+        """Once somebody came in."""
         self._peers: list[Peer] = []
         self._waiting: set[asyncio.Queue[str | None]] = set()
 
@@ -108,12 +110,13 @@ class Room:
         finally:
             self._waiting.discard(mine)
 
-    async def _offered(self, request: Request) -> Response:
+    async def _enter(self, request: Request) -> Response:
         offer = await request.json()
         self.offers.append(offer["sdp"])
         if self.refuses:
             return JSONResponse({"detail": self.refuses[1]}, self.refuses[0])
         self.avatar = self.avatar or Avatar("nora")
+        self.offered.set()
         self._peers.append(peer := Peer(self.avatar))
         return JSONResponse(await peer.answer(offer))
 
@@ -138,7 +141,7 @@ class Room:
         room = f"/room/{NAME}"
         return Starlette(
             routes=[
-                Route(f"{room}/offer", self._offered, methods=["POST"]),
+                Route(f"{room}/offer", self._enter, methods=["POST"]),
                 Route(f"{room}/say", self._said, methods=["POST"]),
                 Route(f"{room}/leave", self._left, methods=["POST"]),
                 Route(f"{room}/state.json", self._seen),

@@ -17,8 +17,8 @@ from gateway.audio.spoken import RATE
 
 SPEECH, GOES_ON = 0.5, 0.35
 """Probabilities from which on somebody begins to speak, and has not stopped."""
-BEGINS, OF = 4, 5
-"""So many of the last frames are speech when somebody has begun: 128 ms, so that no click and no breath interrupts."""
+BEGINS, OF = 3, 4
+"""So many of the last frames are speech when somebody has begun: 96 ms, so that no click and no breath interrupts."""
 RESUMES = 2
 """Frames of speech in a row that end a pause; one is a click."""
 BEFORE_S = 0.3
@@ -27,7 +27,7 @@ BEFORE_S = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """Somebody speaks; known 0.13 s later."""
+    """Somebody speaks; known 0.1 s later."""
 
     at: int
 

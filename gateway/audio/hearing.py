@@ -27,65 +27,58 @@ def ears() -> Ears:
 
 def missing(language: str = "en") -> str:
     """What is missing to hear that language, and how it is installed, in a sentence; empty: nothing is."""
-    if _english(language):
-        if all(map(find_spec, ENGLISH)):
-            return ""
-        return (
-            "Nothing here recognises speech: `make sandbox` and `make smoke` install what does, and so does "
-            "`pip install 'simli-gateway[ears]'`."
-        )
-    if all(map(find_spec, ALL)):
-        return ""
-    return (
-        f"Nothing here recognises speech in the language {language!r}: `make ears-all` installs a model that does, and "
-        "so does `pip install 'simli-gateway[ears-all]'`; or set the language to English."
-    )
+    return "" if all(map(find_spec, ENGLISH if _english(language) else ALL)) else _remedy(language)
 
 
 class Hearing:
     """One program a model, for all who are heard; what is asked of one waits in its line."""
 
     def __init__(self, english: Program | None = None, others: Program | None = None) -> None:
-        self._english = english or recogniser("english", ENGLISH)
-        self._others = others or recogniser("all", ALL)
+        self._programs = (english or recogniser("english", ENGLISH), others or recogniser("all", ALL))
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes that run."""
+        return [program.pid for program in self._programs if program.pid]
 
     async def heard(self, pcm: bytes, language: str = "en") -> Heard:
         """The words; cancelled while it waits, it is not begun. Raises Deaf."""
         began = time.perf_counter()
-        lacking = missing(language)
-        if lacking:
-            raise Deaf(lacking)
-        if len(pcm) > 2 * RATE * LONGEST_S:
+        program = self._program(language)
+        if program.lacks:
+            raise Deaf(_remedy(language))
+        seconds = len(pcm) / 2 / RATE
+        if seconds > LONGEST_S:
             raise Deaf(
-                f"This sound lasts {len(pcm) / 2 / RATE:.0f} s, and {LONGEST_S:.0f} s are heard at once: cut it."
+                f"This sound lasts {seconds:.0f} s, and no more than {LONGEST_S:.0f} s are heard at once: cut it."
             )
-        pcm = pcm[: len(pcm) // 2 * 2]
-        head = json.dumps({"language": _language(language), "bytes": len(pcm)}).encode() + b"\n"
+        head = json.dumps({"language": _code(language), "bytes": len(pcm) // 2 * 2}).encode() + b"\n"
         try:
-            answer = await asyncio.wrap_future(self._program(language).asked(head + pcm))
+            answer = await asyncio.wrap_future(program.asked(head + pcm[: len(pcm) // 2 * 2]))
         except NoAnswer as error:
             raise Deaf(
-                f"What recognises speech gives no answer ({error}): try again in a minute, and see the log."
+                f"What recognises speech gives no answer ({error}): see the log, and try again in a minute."
             ) from None
         text = json.loads(answer)["text"]
         if text is None:
             raise Deaf(
-                f"The model that recognises speech does not know the language {language!r}: set one of ISO 639-1."
+                f"The model that recognises speech knows no language {language!r}: use a code like `en` or `de`."
             )
         return Heard(text, time.perf_counter() - began)
 
     def warm(self, language: str = "en") -> None:
         """Start that language's program, if what it needs is there."""
-        if not missing(language):
-            self._program(language).warm()
+        program = self._program(language)
+        if not program.lacks:
+            program.warm()
 
     def close(self) -> None:
         """End both programs; who still waits gets Deaf."""
-        self._english.close()
-        self._others.close()
+        for program in self._programs:
+            program.close()
 
     def _program(self, language: str) -> Program:
-        return self._english if _english(language) else self._others
+        return self._programs[0 if _english(language) else 1]
 
 
 def recogniser(model: str, needs: tuple[str, ...]) -> Program:
@@ -94,10 +87,22 @@ def recogniser(model: str, needs: tuple[str, ...]) -> Program:
     return Program(command, needs=needs, name="the recogniser", without="nobody is heard", answer_s=ANSWER_S)
 
 
+def _remedy(language: str) -> str:
+    if _english(language):
+        return (
+            "Nothing here recognises speech: `make sandbox` and `make smoke` install what does, and so does "
+            "`pip install 'simli-gateway[ears]'`."
+        )
+    return (
+        f"Nothing here recognises speech in the language {language!r}: `make ears-all` installs a model that does, and "
+        "so does `pip install 'simli-gateway[ears-all]'`; or set the language to English."
+    )
+
+
 def _english(language: str) -> bool:
-    return _language(language) == "en"
+    return _code(language) == "en"
 
 
-def _language(language: str) -> str:
+def _code(language: str) -> str:
     """`de` of `de-AT`."""
     return language.lower().replace("_", "-").partition("-")[0]

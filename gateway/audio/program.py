@@ -65,6 +65,11 @@ class Program:
         """The process's; None: none runs."""
         return self._process.pid if self._process else None
 
+    @property
+    def lacks(self) -> str:
+        """A module that it needs and that is not installed; empty: there is none."""
+        return next((module for module in self._needs if find_spec(module) is None), "")
+
     def asked(self, question: bytes) -> Future[bytes]:
         """The answer, when it is its turn; or `NoAnswer`."""
         try:
@@ -108,9 +113,8 @@ class Program:
         self._end()
         if self._closed or time.monotonic() < self._rests_until:
             return None
-        missing = [module for module in self._needs if find_spec(module) is None]
-        if missing:
-            self._rest(f"{missing[0]} is not installed")
+        if self.lacks:
+            self._rest(f"{self.lacks} is not installed")
             return None
         # A group of its own: Ctrl-C at a terminal is for who asks, and the pipe's end is for this.
         self._process = subprocess.Popen(  # noqa: S603 our own program

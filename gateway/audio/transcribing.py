@@ -13,7 +13,6 @@ Whisper was trained on thirty seconds, and on what people wrote under films. So 
 import json
 import os
 import sys
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
@@ -41,10 +40,10 @@ UNSPOKEN = 0.6
 """So probable it is that nobody spoke where nobody did; of speech at 5 dB over noise it is 0.26 at most."""
 UNSURE = -1.6
 """Of this mean log probability are words that were invented (-1.9 and less); of speech it is -1.4 and more."""
-REPEATED = 2.4
-"""Text that can be compressed more than so repeats itself."""
 TOKENS_A_SECOND, TOKENS = 8, 24
-"""More words are not said in so much time: a repetition ends there."""
+"""More is not said in so much time: what repeats itself is cut there."""
+MOST = 224
+"""Tokens that the model can say: half of what it can keep in mind."""
 SILENCE = 33
 """The amplitude under which all is silence (-60 dBFS)."""
 
@@ -59,16 +58,13 @@ class Guess:
     unspoken: float
     """How probable it is that nobody spoke."""
 
-    @property
-    def repeats(self) -> bool:
-        """Whether it says the same again and again."""
-        written = self.text.encode()
-        return len(written) / len(zlib.compress(written)) > REPEATED
+    endless: bool = False
+    """Whether it had to be cut: it says the same again and again."""
 
     @property
     def holds(self) -> bool:
         """Whether somebody said it."""
-        return self.unspoken < UNSPOKEN and self.score > UNSURE and not self.repeats
+        return self.unspoken < UNSPOKEN and self.score > UNSURE and not self.endless
 
 
 class Recogniser:
@@ -91,23 +87,25 @@ class Recogniser:
         floats = (wave / 32768).astype(np.float32)
         seconds = wave.size / RATE
         guess = self._guess(floats, language, max(SHORTEST_S, seconds + ROOM_S))
-        if guess.repeats and guess.unspoken < UNSPOKEN:
+        if guess.endless and guess.unspoken < UNSPOKEN:
             guess = self._guess(floats, language, WINDOW_S)
         return guess.text if guess.holds else ""
 
     def _guess(self, wave: NDArray[np.float32], language: str, window: float) -> Guess:
         tokenizer = self._tokenizer(language)
         features = pad_or_trim(self._model.feature_extractor(wave)[..., :-1], round(window / FRAME_S))
+        most = min(MOST, round(TOKENS + wave.size / RATE * TOKENS_A_SECOND))
         (found,) = self._model.model.generate(
             StorageView.from_array(np.ascontiguousarray(features[np.newaxis])),
             [[*tokenizer.sot_sequence, tokenizer.no_timestamps]],
             beam_size=1,
-            max_length=round(TOKENS + wave.size / RATE * TOKENS_A_SECOND),
+            max_length=2 * most,  # it says half of that at most
             return_scores=True,
             return_no_speech_prob=True,
         )
-        text = tokenizer.decode([token for token in found.sequences_ids[0] if token < tokenizer.eot])
-        return Guess(text.strip(), found.scores[0], found.no_speech_prob)
+        tokens = found.sequences_ids[0]
+        text = tokenizer.decode([token for token in tokens if token < tokenizer.eot])
+        return Guess(text.strip(), found.scores[0], found.no_speech_prob, endless=len(tokens) >= most)
 
     def _tokenizer(self, language: str) -> Tokenizer:
         if language not in self._tokenizers:

@@ -15,6 +15,7 @@ from gateway import agent_files
 from gateway.cli.faces import seconds
 from gateway.cli.play_shown import line, table
 from gateway.errors import GatewayError, InvalidValue
+from gateway.peer.lips import Lips
 from gateway.peer.performing import Wanted, perform
 from gateway.peer.recording import Recording
 from gateway.peer.session import Way
@@ -83,6 +84,7 @@ async def _run(arguments: argparse.Namespace, settings: Settings, raw: Raw | Non
     face = _face(arguments.face, settings)
     recording = Recording(arguments.record) if arguments.record else None
     watch = Watch(sinks=[recording.take] if recording else [])
+    lips = Lips(watch)
     failure: GatewayError | None = None
     interrupted = False
     try:
@@ -100,7 +102,7 @@ async def _run(arguments: argparse.Namespace, settings: Settings, raw: Raw | Non
         if recording:
             await asyncio.to_thread(recording.close)
     if watch.sessions:
-        print(*table(watch, recording), sep="\n")
+        print(*table(watch, lips, recording), sep="\n")
     if failure:
         raise failure
     return EX_INTERRUPTED if interrupted and not (watch.seen and watch.heard) else 0

@@ -2,6 +2,7 @@
 
 from textwrap import shorten
 
+from gateway.peer.lips import Lips
 from gateway.peer.recording import Recording
 from gateway.peer.watch import Flow, Watch
 
@@ -31,7 +32,7 @@ def line(watch: Watch) -> str:
     return ", ".join(parts)
 
 
-def table(watch: Watch, recording: Recording | None) -> list[str]:
+def table(watch: Watch, lips: Lips, recording: Recording | None) -> list[str]:
     """What was measured, label and value."""
     marks = watch.marks
     rows = [
@@ -44,6 +45,8 @@ def table(watch: Watch, recording: Recording | None) -> list[str]:
         ("pictures", _flow(watch.pictures, "fps", "freeze")),
         ("moving", f"{watch.moved} of {watch.pictures.count} pictures"),
         ("sound", _flow(watch.sounds, "packets/s", "gap")),
+        ("jitter", f"pictures {_ms(watch.pictures.jitter)}, sound {_ms(watch.sounds.jitter)}"),
+        ("mouth", _mouth(lips.offset_ms())),
         ("spoke", f"{watch.speaks} x SPEAK, {watch.silents} x SILENT"),
         ("sent", f"{watch.sent_s:.1f} s, {watch.silence_s:.1f} s of it silence to stay awake"),
         ("sessions", str(watch.sessions)),
@@ -64,6 +67,12 @@ def _audible(marks: dict[str, float]) -> str:
         return "-"
     after = marks["heard"] - marks.get("sent audible", marks["heard"])
     return f"{_ms(marks['heard'])}, {_ms(max(0.0, after))} after it was sent"
+
+
+def _mouth(behind_ms: float | None) -> str:
+    if behind_ms is None:
+        return "not seen to follow the sound, or not for long enough"
+    return f"{abs(behind_ms):.0f} ms {'ahead of' if behind_ms < 0 else 'behind'} the sound"
 
 
 def _flow(flow: Flow, unit: str, gap: str) -> str:

@@ -31,6 +31,8 @@ MISSING_S = 0.06
 """Sound that is missing for longer is kept as silence."""
 STRAYED_S = 0.5
 """Of the place where it should be; whatever is farther from it begins anew."""
+SETTLES = 64
+"""Frames whose mean tells the place, of those that came lately: the first one is no better than the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class Listening:
         """When the first sample that is kept was heard."""
         self._own: float | None = None
         """The track's own time at which the next frame begins."""
+        self._placed = 1
+        """How many frames the place is made of."""
         self._came = asyncio.Event()
         watch.sinks.append(self.take)
 
@@ -148,15 +152,17 @@ class Listening:
         if self._own is None:
             self._zero = here - len(self._pcm) / 2 / RATE
             return
+        self._placed += 1
         missing = own - self._own
         late = here - (self._zero + len(self._pcm) / 2 / RATE)
         if missing < -MISSING_S or abs(late - missing) > STRAYED_S:  # another track, or one that stood still
             self._silence(max(0.0, late))
             self._zero += min(0.0, late)
+            self._placed = 1
         elif missing > MISSING_S:
             self._silence(missing)
         else:
-            self._zero += late / 64  # the first frame is no better than the others
+            self._zero += late / min(self._placed, SETTLES)
 
     def _silence(self, seconds: float) -> None:
         """So much that nobody heard."""

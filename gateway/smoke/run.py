@@ -16,13 +16,13 @@ from gateway.peer.listening import Listening
 from gateway.peer.recording import Recording
 from gateway.peer.watch import Watch
 from gateway.settings import Settings
-from gateway.smoke import composed, gateway, room, session, transcripts, verdicts
+from gateway.smoke import composed, gateway, person, room, session, transcripts, verdicts
 from gateway.smoke.causes import found
 from gateway.smoke.scene import Found, Scene, error_of
 from gateway.smoke.steps import Steps
 from gateway.smoke.surroundings import Place, found_or_started
 from gateway.smoke.wanted import Wanted
-from gateway.types.smoke import Finding, Smoke, SmokeMedia
+from gateway.types.smoke import Finding, Smoke, SmokeMedia, Visit
 
 FILM = "film.mp4"
 
@@ -43,6 +43,7 @@ class Run:
     place: Place | None = None
     scene: Scene | None = None
     film: Recording | None = None
+    visit: Visit | None = None
     film_at: float | None = None
 
     def __post_init__(self) -> None:
@@ -68,7 +69,7 @@ class Run:
 
     def smoke(self) -> Smoke:
         """All that is known of it."""
-        scene, place = self.scene, self.place
+        scene, place, visit = self.scene, self.place, self.visit
         return Smoke(
             mode=self.wanted.mode,
             agent=self.wanted.agent,
@@ -78,7 +79,8 @@ class Run:
             simli=place.settings.simli_url if place else self.settings.simli_url,
             steps=tuple(self.steps.taken),
             turns=tuple(scene.turns) if scene else (),
-            media=scene.media() if scene else SmokeMedia(),
+            media=visit.media if visit else scene.media() if scene else SmokeMedia(),
+            screenshots=visit.screenshots if visit else (),
             said=dict(scene.written) if scene else {},
             findings=tuple(self.findings),
             session=scene.session if scene else "",
@@ -101,7 +103,8 @@ class Run:
                 step.says = f"the gateway is ready ({ready}), and serves {self.wanted.agent}"
             trying = asyncio.create_task(_tried(scene), name="voice and ears")
             try:
-                await (self._composed if self.wanted.mode == "compose" else self._room)(scene, trying)
+                ways = {"compose": self._composed, "room": self._room, "auto": self._visited}
+                await ways[self.wanted.mode](scene, trying)
             finally:
                 trying.cancel()
                 await asyncio.gather(trying, return_exceptions=True)
@@ -144,6 +147,22 @@ class Run:
                 await session.own_transcript(scene)
             await session.transcript(scene)
             await self._agreed(scene)
+        finally:
+            if launched is not None:
+                await session.deserted(scene, launched, None)
+
+    async def _visited(self, scene: Scene, trying: "asyncio.Task[str]") -> None:
+        """By a browser, or Daily's client, in the room of a session."""
+        launched: session.Launched | None = None
+        try:
+            async with session.launched(scene) as launched:
+                await self._ready(trying)
+                self.visit = await person.visit(scene, launched.room_url)
+                if self.visit.joined:
+                    await session.own_transcript(scene)
+            if self.visit.joined:
+                await session.transcript(scene)
+                await self._agreed(scene)
         finally:
             if launched is not None:
                 await session.deserted(scene, launched, None)

@@ -1,13 +1,13 @@
 """The records of turns that are over: how they are made of a turn, written, and read again. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import is_dataclass
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import orjson
 
-from gateway.types import Source, Turn, TurnRecord
+from gateway.types import Source, Turn, TurnRecord, WantedTurns
 from gateway.types.turn import AttemptRecord
 
 LONGEST = 8_000
@@ -59,6 +59,14 @@ def read(text: str) -> TurnRecord | None:
     except (TypeError, ValueError):
         return None
     return made
+
+
+def found(texts: Iterable[str], wanted: WantedTurns) -> list[TurnRecord]:
+    """Those that are asked for, in order. Most of the others are passed over unread, which takes a hundredth of it."""
+    asked = {"session": wanted.session, "agent": wanted.agent, "outcome": wanted.outcome, "id": wanted.request}
+    marks = [f'"{name}":{orjson.dumps(value).decode()}' for name, value in asked.items() if value]
+    told = (read(text) for text in texts if all(mark in text for mark in marks))
+    return [one for one in told if one is not None and wanted.holds(one)]
 
 
 _HINTS: Mapping[type, Mapping[str, Any]] = {kind: get_type_hints(kind) for kind in (TurnRecord, AttemptRecord, Source)}

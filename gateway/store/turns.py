@@ -7,6 +7,7 @@ Nothing of a turn waits for its record: it is put down here, and one errand writ
 While the store is away they stay with the process, which shows its own.
 """
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -22,6 +23,11 @@ from gateway.types import Turn, TurnRecord, WantedTurns
 
 BATCH = 50
 """Records in one write, and in one read."""
+GATHERING = 0.05
+"""Seconds from a turn's end until it is written, with all that end meanwhile: a write for each would cost more than its
+record."""
+OWN = 1000
+"""Records of each kind that a process keeps itself."""
 REFUSED = 20
 """Of refused requests so many records are made in a second; the others are in the log."""
 
@@ -106,7 +112,7 @@ class Turns:
         self._most = most
         self._clock = clock
         self._answered, self._refused = (
-            _Shelf(connection.key(*parts), deque(maxlen=most), deque(maxlen=most))
+            _Shelf(connection.key(*parts), deque(maxlen=min(most, OWN)), deque(maxlen=min(most, OWN)))
             for parts in (("turns",), ("turns", "refused"))
         )
         self._second, self._refusals = 0, 0
@@ -152,8 +158,7 @@ class Turns:
     def _own(self, shelf: _Shelf, wanted: WantedTurns, *, every: bool) -> list[TurnRecord]:
         """Those of this process: `every` one, or only what is not in the store yet. Their words stay untold."""
         shelf.settle()
-        told = (turn_records.read(kept.texts[0]) for kept in shelf.own if every or not kept.written)
-        return [one for one in told if one is not None and wanted.holds(one)]
+        return turn_records.found((kept.texts[0] for kept in shelf.own if every or not kept.written), wanted)
 
     async def _stored(self, shelf: _Shelf, wanted: WantedTurns) -> list[TurnRecord]:
         """As many as are wanted, of all processes."""
@@ -162,14 +167,14 @@ class Turns:
         while len(found) < wanted.limit:
             command = ("ZREVRANGEBYSCORE", shelf.key, "+inf", oldest, "LIMIT", start, BATCH)
             (texts,) = await self._connection.take(command)
-            told = (turn_records.read(text) for text in texts)
-            found += [one for one in told if one is not None and wanted.holds(one)]
+            found += turn_records.found(texts, wanted)
             start += BATCH
             if len(texts) < BATCH:
                 break
         return found
 
     async def _write(self) -> None:
+        await asyncio.sleep(GATHERING)
         self._due = False
         for shelf in (self._answered, self._refused):
             shelf.settle()

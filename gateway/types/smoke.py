@@ -152,6 +152,8 @@ class Visit:
     """What stood on the page, where it shows words."""
     heard: Path | None = None
     """What was heard as WAV, 16-bit, 16 kHz, mono; None: whoever was there could not record it."""
+    media: SmokeMedia = field(default_factory=SmokeMedia)
+    """As the browser measured it; Daily's client sees no pictures."""
 
 
 @dataclass(frozen=True, slots=True)

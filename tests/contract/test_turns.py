@@ -40,6 +40,7 @@ async def test_a_turn_is_found_by_its_request(place: Place, upstream: Upstream) 
     session, key = await place.session()
     before = time.time()
     said = await ask(f"{place.url}/k/{key}/v1", "How tall?")
+    await until(place, lambda found: bool(found and found[0]["question"]), session=session.id)
     async with httpx.AsyncClient(base_url=place.url) as client:
         answer = await client.get(f"/admin/turns/{said.headers['x-request-id']}")
         assert answer.status_code == 200 and answer.headers["cache-control"] == "no-store"
@@ -120,7 +121,8 @@ async def test_by_capability_the_lone_session_is_named(place: Place) -> None:
     assert (await ask(base, "Before.")).status_code == 200
     session, _ = await place.session(flow="agent")
     assert (await ask(base, "Within.")).status_code == 200
-    found = await until(place, lambda found: len(found) == 1, session=session.id)
+    found = await until(place, lambda found: bool(found and found[0]["question"]), session=session.id)
+    assert len(found) == 1
     assert (found[0]["question"], found[0]["key"], found[0]["agent"]) == ("Within.", "", "nora")
 
 

@@ -98,6 +98,12 @@ async def test_a_turn_is_one_log_line(served: Gateway) -> None:
     await said(served.url, "nora", "How heavy is the great lens, Zanzibar?")
     await asyncio.sleep(0.1)
     (line,) = [line for line in served.lines if '"event":"turn"' in line][-1:]
-    for part in ('"agent":"nora"', '"outcome":"ok"', '"retrieval":{"outcome":"hybrid"', '"ttft_ms":', '"phase":"done"'):
+    for part in (
+        '"agent":"nora"',
+        '"outcome":"ok"',
+        '"retrieval":{"outcome":"hybrid"',
+        '"ttft_ms":',
+        '"upstream":"ended"',
+    ):
         assert part in line
     assert "Zanzibar" not in served.log

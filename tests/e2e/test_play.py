@@ -35,7 +35,16 @@ def test_a_file_to_an_agents_face_and_what_was_measured(running: Sandbox, tmp_pa
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert all(len(line) <= 80 for line in lines)
-    for label in ("connected", "START", "first picture", "first audible sound", "round trip", "recorded"):
+    for label in (
+        "connected",
+        "START",
+        "first picture",
+        "first audible sound",
+        "round trip",
+        "jitter",
+        "mouth",
+        "recorded",
+    ):
         assert any(line.startswith(label) and line[24:25] not in ("", "-") for line in lines), done.stdout
     with av.open(str(tmp_path / "face.mp4")) as film:
         assert [stream.type for stream in film.streams] == ["video", "audio"]

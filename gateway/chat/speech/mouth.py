@@ -1,4 +1,7 @@
-"""What is said: sentences made of lines, lists of items, one blank where something was left out."""
+"""What is said: sentences made of lines, lists of items, one blank where something was left out.
+
+A blank behind a word comes with what follows it: a mark that ends the sentence may stand behind what is left out.
+"""
 
 from enum import Enum, auto
 
@@ -11,6 +14,11 @@ HELD = 80
 """Characters of an item that are waited for, to know whether it is the last one."""
 _RECENT = 12
 _PAUSES = (",", ";", ":", "，", "；", "：", "、")  # noqa: RUF001 Chinese marks
+
+
+_CLOSE = ("'", '"', "\u2019", "\u201d", "%")
+_ENDS = ".,;:!?\u2026)"
+"""Marks that stand at the word before them."""
 
 
 class Line(Enum):
@@ -36,6 +44,8 @@ class Mouth:
         """Items so far of the list that is being said."""
         self._breaks = 0
         self._gap = self._apart = self._muted = False
+        self._spaced = False
+        """A blank followed what was left out last."""
         self._item: str | None = None
 
     @property
@@ -45,26 +55,36 @@ class Mouth:
 
     @property
     def held(self) -> int:
-        """Characters of an item that wait for the item's end."""
-        return len(self._item or "")
+        """Characters of an item that wait for the item's end, and of a blank that waits for what follows."""
+        return len(self._item or "") + sum(map(len, self._said))
 
     def passed(self, text: str) -> str:
         """The text itself, where the mouth is `free`."""
+        if self._said or text[-1:] in (" ", "\t"):
+            self._put(text)
+            return self.taken()
         self.recent = (self.recent + text)[-_RECENT:]
         return text
 
-    def taken(self) -> str:
-        """What was said since it was asked for the last time."""
+    def taken(self, *, last: bool = False) -> str:
+        """What was said since it was asked for the last time; a blank behind a word only where it is the `last`."""
         text = "".join(self._said)
         self._said.clear()
-        return text
+        kept = len(text) if last or not _waits(self.recent) else len(text.rstrip(" \t"))
+        if kept < len(text):
+            self._said.append(text[kept:])
+        return text[:kept]
 
     def say(self, text: str) -> None:
         """Words of the line."""
         if self._gap:
-            text = text.lstrip(" \t")
+            bare = text.lstrip(" \t")
+            self._spaced = self._spaced or bare != text
+            text = bare
         if not text or self._muted:
             return
+        if self._gap and not self._spaced and text[0] in _ENDS:
+            self._unblank()
         if self._apart and text[0].isalnum() and not self._blank():
             text = f" {text}"
         self._gap = self._apart = False
@@ -73,12 +93,11 @@ class Mouth:
             return
         self._item += text
         if len(self._item) > HELD:
-            item, self._item = self._item, None
-            self._put(self._phrases.stop + item)
+            self._release(self._phrases.stop)
 
     def gap(self) -> None:
         """Something is left out here: what stood around it has one blank."""
-        self._gap = self._gap or self._blank()
+        self._gap, self._spaced = self._gap or self._blank(), False
 
     def apart(self) -> None:
         """What follows is not part of the word before."""
@@ -148,6 +167,7 @@ class Mouth:
     def _release(self, before: str) -> None:
         item, self._item = self._item, None
         if item and item.strip():
+            self._unblank()
             self._put(before + item)
 
     def _next_sentence(self) -> None:
@@ -160,6 +180,7 @@ class Mouth:
     def _end(self) -> None:
         """A full stop, where no mark ends it."""
         if self.recent.strip() and not self._ended() and not self.recent.rstrip().endswith(_PAUSES):
+            self._unblank()
             self._put(self._phrases.stop.strip())
 
     def _ended(self) -> bool:
@@ -169,6 +190,14 @@ class Mouth:
         recent = self._item or self.recent
         return not recent or recent[-1].isspace()
 
+    def _unblank(self) -> None:
+        """Take the blank behind the last word back, which was not said yet."""
+        if self._item is not None:
+            self._item = self._item.rstrip(" \t") if _waits(self._item) else self._item
+        elif _waits(self.recent):
+            self._said[:] = ["".join(self._said).rstrip(" \t")]
+            self.recent = self.recent.rstrip(" \t")
+
     def _blank_or(self, blank: str) -> str:
         return "" if not self.recent or self.recent[-1].isspace() else blank
 
@@ -176,3 +205,9 @@ class Mouth:
         if text:
             self._said.append(text)
             self.recent = (self.recent + text)[-_RECENT:]
+
+
+def _waits(said: str) -> bool:
+    """Whether a blank stands at its end, behind a word or what closes one."""
+    words = said.rstrip(" \t")
+    return words != said and (words[-1:].isalnum() or words[-1:] in _CLOSE)

@@ -21,7 +21,7 @@ _HOST = r"(?P<host>[!#$%&+,\-./0-9:;=?@A-Z_a-z~\u00c0-\u024f]{1,400}+)."
 _TASK = r"[-*+•‣◦][ \t]{1,8}\[[ x]\][ \t]{1,8}(?P<then>[^ \t])"
 _BEGINNING = r"(?:h|ht|htt|https?:?|https?:/|w|ww|www)\Z"
 SPECIAL = regex.compile(
-    rf"[*_~`<\[\](【{{\\\n\r\0\u200d{EMOJI}]|(?<![^\W_])(?:{_ADDRESS}|{_BEGINNING})", regex.IGNORECASE
+    rf"[*_~`<\[\](【{{\\\n\r\0\u200d{EMOJI}]|(?<![^\W_])(?:{_ADDRESS}|{_BEGINNING}|!(?:\[|\Z))", regex.IGNORECASE
 )
 """Where to look closer in the middle of a line."""
 LETTER = regex.compile(r"[^\W_]")
@@ -100,6 +100,7 @@ INLINE: Mapping[str, Mapping[str, regex.Pattern[str]]] = {
         },
         "【": {"left out": r"【[^】\n\0]{0,80}】"},
         "{": {"json": r"(?P<then>\{)\s{0,8}\"[\w -]{1,40}\"\s{0,4}:"},
+        "!": {"image": r"!(?P<then>\[)"},
         "\\": {"escaped": r"\\(?P<then>[!-/:-@\[-`{-~])"},
         "h": {"address": rf"https?://{_HOST}"},
         "w": {"address": rf"www\.{_HOST}"},

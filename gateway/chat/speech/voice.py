@@ -68,7 +68,7 @@ class Voice:
         said = self._read("\0", last=True)
         self._end_table()
         self._mouth.close()
-        return self._length.cut(said + self._mouth.taken())
+        return self._length.cut(said + self._mouth.taken(last=True))
 
     def _read(self, text: str, *, last: bool = False) -> str:
         text = self._rest + (text if last else text.replace("\r", "").replace("\0", ""))
@@ -191,7 +191,7 @@ class Voice:
             return at + 1
         if DRAWN.match(character):
             return self._drawn(text, at)
-        if character in "hw" and LETTER.match(self._behind(text, at)[-1:]):
+        if character in "hw!" and LETTER.match(self._behind(text, at)[-1:]):
             self._mouth.say(text[at])
             return at + 1
         for name, pattern in INLINE.get(character, {}).items():

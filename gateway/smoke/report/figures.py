@@ -1,8 +1,12 @@
 """Numbers as a person reads them. What was not seen says so; it is never a nought."""
 
 from datetime import UTC, datetime
+from unicodedata import bidirectional, category
 
 NOT_SEEN = "not seen"
+SHOWN = "\N{REPLACEMENT CHARACTER}"
+TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+"""Characters that turn the direction of what follows, beyond their own text."""
 
 
 def ms(value: float | None) -> str:
@@ -35,7 +39,8 @@ def clock(at: float) -> str:
 
 def day(epoch: float) -> str:
     """Seconds since the epoch as a date and a time."""
-    return f"{datetime.fromtimestamp(epoch, UTC):%-d %B %Y, %H:%M:%S} UTC"
+    at = datetime.fromtimestamp(epoch, UTC)
+    return f"{at.day} {at:%B %Y, %H:%M:%S} UTC"
 
 
 def counted(number: int, noun: str) -> str:
@@ -44,9 +49,9 @@ def counted(number: int, noun: str) -> str:
 
 
 def readable(text: str) -> str:
-    """Without what steers a terminal or is no character of a page; line breaks and tabs stay."""
-    return "".join(each if each.isprintable() or each in "\n\t" else _shown(each) for each in text)
+    """Without what steers a terminal or a page, or is no character; line breaks and tabs stay."""
+    return "".join(SHOWN if _steers(each) else each for each in text.replace("\r\n", "\n"))
 
 
-def _shown(each: str) -> str:
-    return each if each.isspace() and ord(each) > 0x7F else "\N{REPLACEMENT CHARACTER}"
+def _steers(each: str) -> bool:
+    return each not in "\n\t" and (category(each) in {"Cc", "Cs"} or bidirectional(each) in TURNING)

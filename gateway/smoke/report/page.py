@@ -50,7 +50,7 @@ def page(smoke: Smoke, footage: Footage, screens: Screens) -> str:
             untouched=SmokeMedia(),
             turns=turns(smoke),
             comparison=comparison(smoke.turns),
-            transcripts=transcripts(smoke.said),
+            transcripts=transcripts(smoke.said, [turn.answer for turn in smoke.turns if turn.interrupted]),
             footage=footage,
             screens=screens,
             style=Markup(style),  # noqa: S704, it is a file of this folder

@@ -39,9 +39,15 @@ def _turns(smoke: Smoke) -> Iterator[str]:
         wait = brief(waited_ms(turn.moments)) if turn.question else ""
         errors = f"{_error(turn.question_error)}/{_error(turn.answer_error)}"
         verdict = of_turn(turn, number, smoke.findings).word
-        yield from _row(f"{number:>2}  {asked} {wait:>8} {errors:>11}  ", verdict)
-        yield from _folded(f'heard "{_short(turn.heard)}"' if turn.heard else "heard nothing", "    ")
+        yield from _row(f"{number + 1:>2}  {asked} {wait:>8} {errors:>11}  ", verdict)
+        yield from _folded(_heard(turn), "    ")
         yield from _folded("; ".join(_besides(turn)), "    ")
+
+
+def _heard(turn: SmokeTurn) -> str:
+    if turn.heard:
+        return f'heard "{_short(turn.heard)}"'
+    return "heard nothing" if turn.moments.first_sound is None else "heard something, and no word was recognised"
 
 
 def _besides(turn: SmokeTurn) -> Iterator[str]:
@@ -70,7 +76,7 @@ def _figures(smoke: Smoke) -> Iterator[str]:
 def _findings(smoke: Smoke) -> Iterator[str]:
     yield "What did not hold"
     for number, finding in enumerate(smoke.findings, 1):
-        where = "" if finding.turn is None else f", turn {finding.turn}"
+        where = "" if finding.turn is None else f", turn {finding.turn + 1}"
         yield from _folded(f"{number}. {finding.part} ({finding.code}{where}): {finding.says}", "", "   ")
         yield from _folded(f"What to do: {finding.remedy}", "   ")
 

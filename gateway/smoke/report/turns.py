@@ -50,6 +50,7 @@ class TurnShown(NamedTuple):
     """Everything of one turn."""
 
     number: int
+    """From 1, for people."""
     title: str
     turn: SmokeTurn
     judged: Judged
@@ -58,6 +59,8 @@ class TurnShown(NamedTuple):
     waited: str
     bars: tuple[Bar, ...]
     moments: tuple[MomentShown, ...]
+    hushed_ms: float | None
+    """From the first sound of who spoke over it to the end of what the avatar had still to say."""
     upstream: str
 
 
@@ -69,7 +72,7 @@ def turns(smoke: Smoke) -> tuple[TurnShown, ...]:
 
 def _shown(turn: SmokeTurn, number: int, smoke: Smoke, whole_ms: float) -> TurnShown:
     return TurnShown(
-        number,
+        number + 1,
         shorten(turn.question, TITLE, placeholder=" …") if turn.question else "The first message",
         turn,
         of_turn(turn, number, smoke.findings),
@@ -78,8 +81,15 @@ def _shown(turn: SmokeTurn, number: int, smoke: Smoke, whole_ms: float) -> TurnS
         ms(waited_ms(turn.moments)),
         bars(turn, whole_ms) if turn.question else (),
         tuple(_moments(turn.moments)),
+        _hushed_ms(turn.moments),
         UPSTREAM[turn.upstream],
     )
+
+
+def _hushed_ms(moments: Moments) -> float | None:
+    if moments.hushed is None or moments.interrupted is None:
+        return None
+    return (moments.hushed - moments.interrupted) * 1000
 
 
 def _beside(said: str, heard: str, *, broken_off: bool = False) -> Compared:

@@ -64,7 +64,7 @@ def comparison(turns: Sequence[SmokeTurn]) -> Comparison:
     """The turns that somebody asked: of the others nobody waited for an answer."""
     asked = [(number, turn) for number, turn in enumerate(turns) if turn.question]
     whole = scale_ms(turn for _, turn in asked)
-    rows = tuple(Row(str(number), bars(turn, whole), waited_ms(turn.moments)) for number, turn in asked)
+    rows = tuple(Row(str(number + 1), bars(turn, whole), waited_ms(turn.moments)) for number, turn in asked)
     took = tuple(middle([row.bars[index].stage.took_ms for row in rows]) for index in range(len(STAGES)))
     return Comparison(STAGES, rows, took, middle([row.waited_ms for row in rows]))
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -22,13 +22,18 @@ EARLY_S = 0.3
 STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800)
 
 
+Whose: TypeAlias = Literal["answer", "greeting", "nobody"]
+"""An answer; what was said before the first question; sound that nobody had asked for."""
+
+
 class Stretch(NamedTuple):
     """Sound without a pause, in seconds of the film."""
 
     begin: float
     end: float
+    whose: Whose
     turn: int | None
-    """Whose answer it is. None: nobody was asked then."""
+    """That it answers."""
 
 
 class Part(NamedTuple):
@@ -37,6 +42,7 @@ class Part(NamedTuple):
     path: str
     x: float
     """Where it begins, in per cent."""
+    whose: Whose
     turn: int | None
 
 
@@ -85,11 +91,11 @@ def _stretches(levels: Levels, turns: Sequence[SmokeTurn], film_at: float) -> It
     for first, last in zip(firsts, lasts, strict=True):
         begin, end = float(first) / PER_SECOND, float(last + 1) / PER_SECOND
         if end - begin >= CLICK_S:
-            yield Stretch(begin, end, _owner(begin + film_at, end + film_at, turns))
+            yield Stretch(begin, end, *_owner(begin + film_at, end + film_at, turns))
 
 
-def _owner(begin: float, end: float, turns: Sequence[SmokeTurn]) -> int | None:
-    """The turn whose answer covers most of it."""
+def _owner(begin: float, end: float, turns: Sequence[SmokeTurn]) -> tuple[Whose, int | None]:
+    """The turn whose answer covers most of it; where there is none, whoever else it can be."""
     shares = []
     for number, turn in enumerate(turns):
         first = turn.moments.first_sound
@@ -97,11 +103,14 @@ def _owner(begin: float, end: float, turns: Sequence[SmokeTurn]) -> int | None:
             last = turn.moments.end if turn.moments.end is not None else end
             shares.append((min(end, last + EARLY_S) - max(begin, first - EARLY_S), number))
     share, number = max(shares, default=(0.0, 0), key=lambda each: each[0])
-    return number if share > 0 else None
+    if share > 0:
+        return ("answer", number) if turns[number].question else ("greeting", number)
+    asked = [turn.moments.asked for turn in turns if turn.question and turn.moments.asked is not None]
+    return ("greeting" if begin < min(asked, default=end) else "nobody"), None
 
 
 def _part(levels: Levels, stretch: Stretch, whole: float) -> Part:
-    return Part(_outline(levels, stretch, whole), round(stretch.begin / whole * 100, 2), stretch.turn)
+    return Part(_outline(levels, stretch, whole), round(stretch.begin / whole * 100, 2), stretch.whose, stretch.turn)
 
 
 def _outline(levels: Levels, stretch: Stretch, whole: float) -> str:

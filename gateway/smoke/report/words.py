@@ -5,6 +5,7 @@ from difflib import SequenceMatcher
 from itertools import groupby
 from typing import Literal, NamedTuple, TypeAlias
 
+from gateway.audio.agreement import normal
 from gateway.audio.spoken import WORD
 from gateway.smoke.report.figures import readable
 
@@ -67,11 +68,17 @@ def _differing(left: Sequence[str], right: Sequence[str]) -> tuple[set[int], set
     missed: set[int] = set()
     wrong: set[int] = set()
     for tag, a, b, c, d in matcher.get_opcodes():
-        if tag == "equal" or "".join(keys_left[a:b]) == "".join(keys_right[c:d]):
-            continue  # `key board` is `keyboard`
+        if tag == "equal" or _sound_alike([left[at] for at in at_left[a:b]], [right[at] for at in at_right[c:d]]):
+            continue
         missed.update(at_left[a:b])
         wrong.update(at_right[c:d])
     return missed, wrong
+
+
+def _sound_alike(left: Sequence[str], right: Sequence[str]) -> bool:
+    """`key board` is `keyboard`, and `ninety` is `90`."""
+    texts = [" ".join(word.strip() for word in side) for side in (left, right)]
+    return "".join(normal(texts[0])) == "".join(normal(texts[1]))
 
 
 def _places(words: Sequence[str]) -> list[int]:

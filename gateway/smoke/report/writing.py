@@ -17,7 +17,8 @@ def as_json(smoke: Smoke) -> str:
     for turn, shown in zip(smoke.turns, fields["turns"], strict=True):
         shown["waited_ms"] = waited_ms(turn.moments)
     whole = {"passed": smoke.passed, "median_wait_ms": median_wait_ms(smoke.turns), **fields}
-    return json.dumps(whole, ensure_ascii=False, indent=2, allow_nan=False)
+    text = json.dumps(whole, ensure_ascii=False, indent=2, allow_nan=False)
+    return text.encode("utf-8", "replace").decode()  # half a character cannot be written
 
 
 def written(smoke: Smoke, folder: Path) -> Path:

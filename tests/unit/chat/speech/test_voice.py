@@ -49,7 +49,9 @@ SPOKEN = [
     ("```\nnever closed", CODE),
     ("````\n```\n````", CODE),
     # Links.
-    ("[the shop](https://shop.example/a_(b)) ![a cat](cat.png)", "the shop !a cat"),
+    ("[the shop](https://shop.example/a_(b)) ![a cat](cat.png)", "the shop a cat"),
+    ("See ![one](1.png)![two](2.png), not! [three] (![four](4.png)) ![", "See onetwo, not! three (four) "),
+    ("Wow! !Hola! c'est beau ! Non", "Wow! !Hola! c'est beau ! Non"),
     ('![a cat](cat.png "Cat") ok', "a cat ok"),
     ("https://shop.example/a?b=1", "shop dot example"),
     ("See <https://www.a.b/c>, www.x.org. (http://me@h.i:80)", "See a dot b, x dot org. (h dot i)"),
@@ -61,6 +63,13 @@ SPOKEN = [
     # Citations.
     ("tall[1], old [2, 3] (source: x.pdf) and so【3†a】 [Source: y]", "tall, old and so "),
     ("tall[1](https://x.y/z) [^2]on", "tall on"),
+    (
+        "It is tall [1]. Old [2] [3], too [4]! (See [5]) haut [6] ? **So [7]**.",
+        "It is tall. Old, too! (See) haut ? So.",
+    ),
+    ('A "wall" [1]; 5 % [2]. Done. [3]. .NET [4] .NET [5]', 'A "wall"; 5 %. Done. . .NET .NET '),
+    ("- tall [1].\n- old [2]\n- " + "x" * 90 + " [3].", "tall. old. " + "x" * 90 + "."),
+    ("# Title [1]\n- tall [2]\n- old [3]\n- wide [4]", "Title.\ntall, old, and wide."),
     ("in [square] brackets (and round ones)", "in square brackets (and round ones)"),
     # Reasoning.
     ("<think>hm\n\n# x</think>\n\nHello", "Hello"),
@@ -142,7 +151,7 @@ def test_a_mark_that_never_ends_is_let_go(opening: str) -> None:
 
 
 def test_plain_prose_passes_chunk_by_chunk() -> None:
-    """Each chunk of plain prose goes out as it came, at once, from the first one to the last."""
+    """Each chunk of plain prose goes out as it came, at once; a blank behind a word comes with the next."""
     for chunks in (
         ["The", " tower", " is", " forty", " feet", ",", " and", " (I", " think", ")", " old", "."],
         [
@@ -154,13 +163,16 @@ def test_plain_prose_passes_chunk_by_chunk() -> None:
             " - 12,5 m hoch - ",
             "steht.\n",
             "\n",
-            "Ende; wie ",
-            "immer?",
+            "Ende; wie",
+            " immer?",
         ],
         ["灯塔", "很高。", "真的", "！"],
     ):
         voice = Voice("en")
         assert [voice.feed(chunk) for chunk in chunks] == chunks and voice.finish() == ""
+    voice = Voice("en")
+    assert [voice.feed(each) for each in ("The ", "tower: ", " old ", "")] == ["The", " tower: ", " old", ""]
+    assert voice.finish() == " "
 
 
 def test_the_first_item_of_a_list_does_not_wait() -> None:

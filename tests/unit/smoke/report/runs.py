@@ -21,7 +21,7 @@ from gateway.types.smoke import (
 )
 
 BEGAN = 1_795_526_400.0  # 24 November 2026, 12:00 UTC
-HOSTILE = "\"><script>alert('x')</script><img src=x onerror=alert(1)> & \x1b[31m\x00 </style></svg>"
+HOSTILE = "\"><script>alert('x')</script><img src=x onerror=alert(1)> & \x1b[31m\x00\ud800\u202e </style></svg>"
 
 GREETING = SmokeTurn(
     "",

@@ -67,16 +67,16 @@ def test_a_film_without_sound_is_shown(tmp_path: Path) -> None:
 
 
 def test_sound_belongs_to_the_turn_that_it_answers() -> None:
-    """A stretch is of the turn whose answer covers most of it; of none where nobody was asked; short pauses join."""
+    """A stretch is of the turn whose answer covers most of it; before the first question it is the first message."""
     levels = np.zeros(20 * film.PER_SECOND, np.float32)
     for begin, end in ((1.0, 2.0), (5.0, 6.0), (6.3, 7.0), (12.0, 13.0), (16.0, 16.04)):
         levels[int(begin * film.PER_SECOND) : int(end * film.PER_SECOND)] = 0.2
     turns = (
-        SmokeTurn("", moments=Moments(first_sound=11.0, end=12.0)),
+        SmokeTurn("", moments=Moments(first_sound=15.1, end=15.3)),
         SmokeTurn("?", moments=Moments(asked=13.0, asked_end=14.0, first_sound=15.1, end=17.0)),
     )
     found = wave(levels, 20.0, turns, film_at=10.0)
-    assert [(each.begin, each.end, each.turn) for each in found.stretches] == [(1, 2, 0), (5, 7, 1), (12, 13, None)]
+    assert found.stretches == ((1, 2, "greeting", None), (5, 7, "answer", 1), (12, 13, "nobody", None))
     assert [(band.x, band.width, band.turn) for band in found.bands] == [(15.0, 5.0, 1)]
     assert [tick.seconds for tick in found.ticks] == [0, 5, 10, 15, 20]
     assert [part.x for part in found.parts] == [5.0, 25.0, 60.0]

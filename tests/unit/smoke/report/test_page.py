@@ -3,6 +3,7 @@
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass, replace
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, get_args
@@ -33,35 +34,41 @@ def rendered(smoke: Smoke) -> str:
     return page(smoke, Footage(says="Nobody filmed."), Screens())
 
 
+@cache
+def read(make: Callable[[], Smoke]) -> Read:
+    """A run's page, made once."""
+    return Read(rendered(make()))
+
+
 @every_run
 def test_a_page_is_whole(make: Callable[[], Smoke]) -> None:
     """Every element that is opened is closed, in order; every id is there once and every jump has its end."""
-    read = Read(rendered(make()))
-    ids = read.values("id")
+    found = read(make)
+    ids = found.values("id")
     assert len(ids) == len(set(ids))
-    assert {href[1:] for href in read.values("href") if href.startswith("#")} <= set(ids)
-    assert set(read.values("aria-labelledby")) <= set(ids)
+    assert {href[1:] for href in found.values("href") if href.startswith("#")} <= set(ids)
+    assert set(found.values("aria-labelledby")) <= set(ids)
 
 
 @every_run
 def test_a_page_asks_for_nothing(make: Callable[[], Smoke]) -> None:
     """No address on it leads elsewhere, its policy forbids what is not named, and names its only style by its hash."""
-    read = Read(rendered(make()))
-    assert not [tag for tag, _ in read.elements if tag in {"script", "link", "iframe", "object", "form", "base"}]
-    assert not [name for _, attributes in read.elements for name in attributes if name.startswith("on")]
-    assert not read.values("style")
-    for address in [*read.values("src"), *read.values("href"), *read.values("poster")]:
+    found = read(make)
+    assert not [tag for tag, _ in found.elements if tag in {"script", "link", "iframe", "object", "form", "base"}]
+    assert not [name for _, attributes in found.elements for name in attributes if name.startswith("on")]
+    assert not found.values("style")
+    for address in [*found.values("src"), *found.values("href"), *found.values("poster")]:
         assert address.startswith(("data:image/", "#")) or ":" not in address
-    policy = next(each["content"] for tag, each in read.elements if "http-equiv" in each)
-    digest = b64encode(sha256(read.style.encode()).digest()).decode()
+    policy = next(each["content"] for tag, each in found.elements if "http-equiv" in each)
+    digest = b64encode(sha256(found.style.encode()).digest()).decode()
     assert policy.startswith(f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:;")
-    assert "url(" not in read.style
+    assert "url(" not in found.style
 
 
 @every_run
 def test_what_was_not_seen_is_not_nothing(make: Callable[[], Smoke]) -> None:
     """No `None` and no `nan` is to be read, whatever was not seen."""
-    text = Read(rendered(make())).text
+    text = read(make).text
     assert "None" not in text
     assert "nan" not in text.split()
 
@@ -69,9 +76,9 @@ def test_what_was_not_seen_is_not_nothing(make: Callable[[], Smoke]) -> None:
 def test_hostile_text_is_text() -> None:
     """What wants to be markup is shown as it was said, and what would steer a terminal is no character of it."""
     source = rendered(runs.hostile())
-    read = Read(source)
-    assert "<script>alert('x')</script>" in read.text
-    assert "onerror=alert(1)" in read.text
+    found = Read(source)
+    assert "<script>alert('x')</script>" in found.text
+    assert "onerror=alert(1)" in found.text
     assert not [each for each in source if each < " " and each != "\n"]
 
 
@@ -132,23 +139,23 @@ def test_findings_stand_before_everything() -> None:
     source = rendered(runs.silent())
     text = Read(source).text
     assert text.index("Look at the voice provider's key") < text.index("A sandbox was started") < text.index("glance")
-    assert 'href="#turn-0"' in source
+    assert 'href="#turn-1"' in source
     assert text.index("At fault: voice provider.") < text.index("tts_refused")
 
 
 def test_a_minute_of_film_makes_a_small_page(tmp_path: Path) -> None:
     """With pictures of the film and screenshots that do not compress, the page stays below 1.5 MB."""
-    runs.film(tmp_path / "film.mp4", 60.0, fps=4, size=128)
+    runs.film(tmp_path / "film.mp4", 60.0, fps=2, size=128)
     noise = np.random.default_rng(1).integers(0, 255, (500, 900, 3), np.uint8)
     picture = jpeg(VideoFrame.from_ndarray(noise, format="rgb24"), 900, "")
     (tmp_path / "room.png").write_bytes(runs.bytes_of(picture.src))
     smoke = replace(runs.passed(), screenshots=runs.passed().screenshots * 12, film_at=0.0)
     path = written(smoke, tmp_path)
     assert BUDGET * 0.8 < path.stat().st_size < 1_500_000
-    read = Read(path.read_text("utf-8"))
-    sources = [value for value in read.values("src") if value.startswith("data:")]
+    found = Read(path.read_text("utf-8"))
+    sources = [value for value in found.values("src") if value.startswith("data:")]
     assert len(sources) > 12 + 8  # the strip, the mouth, and at least one screenshot
-    assert "Beside this page as well" in read.text
+    assert "Beside this page as well" in found.text
 
 
 def test_the_turns_of_a_passed_run_are_in_its_sentence() -> None:
@@ -160,6 +167,6 @@ def test_the_turns_of_a_passed_run_are_in_its_sentence() -> None:
 
 def test_a_first_message_has_no_wait() -> None:
     """Nobody waits for what was not asked: it has no waterfall and no row among the others."""
-    read = Read(rendered(replace(runs.passed(), turns=(SmokeTurn("", heard="Good evening."),))))
-    assert "What the person waited for" not in read.text
-    assert "The first message" in read.text
+    found = Read(rendered(replace(runs.passed(), turns=(SmokeTurn("", heard="Good evening."),))))
+    assert "What the person waited for" not in found.text
+    assert "The first message" in found.text

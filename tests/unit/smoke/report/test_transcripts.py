@@ -15,7 +15,8 @@ def avatar(text: str) -> SmokeLine:
 
 def test_lines_stand_beside_themselves() -> None:
     """Each line is in one row with the same line of the others, however it was heard, in the order of the talk."""
-    found = transcripts(passed().said)
+    smoke = passed()
+    found = transcripts(smoke.said, [turn.answer for turn in smoke.turns if turn.interrupted])
     assert found.writers == ("The sandbox", "The gateway", "What was heard")
     assert [row.role for row in found.rows] == ["assistant", *["user", "assistant"] * 3]
     assert all(cell.agreement != "missing" for row in found.rows for cell in row.cells)
@@ -33,7 +34,24 @@ def test_what_only_one_wrote_down_has_its_row() -> None:
         ["first", "agrees", "agrees"],
         ["first", "agrees", "agrees"],
     ]
-    assert found.alike == 3
+    assert (found.complete, found.alike) == (3, 3)
+
+
+def test_nobody_is_asked_for_a_first_message() -> None:
+    """That the gateway has not written it down is no disagreement; that it has not written down an answer is one."""
+    said = {
+        "recogniser": (avatar("Good evening."), person("When?"), avatar("At nine.")),
+        "gateway": (person("When?"),),
+        "sandbox": (avatar("Good evening."), person("When?"), avatar("At nine.")),
+    }
+    found = transcripts(said)
+    assert found.writers == ("The sandbox", "The gateway", "What was heard")
+    assert [[cell.agreement for cell in row.cells] for row in found.rows] == [
+        ["first", "unasked", "agrees"],
+        ["first", "agrees", "agrees"],
+        ["first", "missing", "agrees"],
+    ]
+    assert (found.complete, found.alike) == (2, 2)
 
 
 def test_disagreement_is_marked() -> None:
@@ -42,12 +60,21 @@ def test_disagreement_is_marked() -> None:
     cell = found.rows[0].cells[1]
     assert cell.agreement == "differs"
     assert [run.text for run in cell.runs if run.kind == "other"] == ["five."]
-    assert found.alike == 0
+    assert (found.complete, found.alike) == (1, 0)
+
+
+def test_half_a_line_is_another_line_unless_it_was_broken_off() -> None:
+    """Who wrote down less disagrees, but where nobody heard the end of the answer."""
+    said = {"sandbox": (avatar("It opens at nine."),), "gateway": (avatar("It opens at nine. Bring a lamp."),)}
+    assert transcripts(said).rows[0].cells[1].agreement == "differs"
+    found = transcripts(said, ["It opens at nine. Bring a lamp. Bring a friend."])
+    assert found.rows[0].cells[1].agreement == "shorter"
+    assert found.alike == 1
 
 
 def test_the_same_words_of_another_are_another_line() -> None:
     """Who said it counts: the person's words are never beside the avatar's."""
-    found = transcripts({"sandbox": (avatar("Good evening."),), "gateway": (person("Good evening."),)})
+    found = transcripts({"sandbox": (avatar("Good evening."),), "recogniser": (person("Good evening."),)})
     assert [[cell.agreement for cell in row.cells] for row in found.rows] == [
         ["first", "missing"],
         ["missing", "first"],

@@ -63,7 +63,7 @@ def test_what_was_over_before_is_a_line_where_it_was() -> None:
 def test_turns_are_compared_with_their_median() -> None:
     """A row for each question under its number; below them the median of each stage, and of the wait."""
     found = comparison((GREETING, *ASKED))
-    assert [row.label for row in found.rows] == ["1", "2", "3"]
+    assert [row.label for row in found.rows] == ["2", "3", "4"]
     assert list(found.took_ms) == pytest.approx([500, 40, 65, 220, 120, 260, 80])
     assert found.waited_ms == pytest.approx(1160)
     assert comparison((GREETING,)).rows == ()

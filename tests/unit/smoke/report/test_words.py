@@ -22,6 +22,8 @@ def marked(runs: tuple[Run, ...]) -> str:
         ("One two three", "One three", "One [two] three", "One three"),
         ("One three", "One two three", "One three", "One [two] three"),
         ("A key board", "A keyboard", "A key board", "A keyboard"),
+        ("At ninety-five minutes", "At 95 minutes", "At ninety-five minutes", "At 95 minutes"),
+        ("It's half past six.", "It is 6:30", "It's half past six.", "It is 6:30"),
         ("Yes", "", "[Yes]", ""),
         ("", "Yes", "", "[Yes]"),
         ("Yes ... no", "Yes no", "Yes ... no", "Yes no"),
@@ -29,7 +31,7 @@ def marked(runs: tuple[Run, ...]) -> str:
     ],
 )
 def test_words_that_differ_are_marked(said: str, heard: str, left: str, right: str) -> None:
-    """Words that the other side has not are marked, spaces, marks and capitals are not looked at."""
+    """Words that the other side has not are marked; spaces, marks, capitals and ways to write a number do not count."""
     found = compared(said, heard)
     assert (marked(found.said), marked(found.heard)) == (left, right)
     assert found.differs == ("[" in left + right)

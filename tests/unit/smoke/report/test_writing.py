@@ -35,7 +35,7 @@ def test_the_json_has_every_field() -> None:
 def test_texts_of_any_script_are_themselves() -> None:
     """What is not ASCII is no escape in it, and what is hostile is a string."""
     assert "متى يدق جرس المد الأخير؟" in as_json(runs.right_to_left())
-    assert json.loads(as_json(runs.hostile()))["agent"] == runs.HOSTILE
+    assert json.loads(as_json(runs.hostile()))["agent"] == runs.HOSTILE.replace("\ud800", "?")
 
 
 def test_a_screenshot_that_is_not_there_is_said(tmp_path: Path) -> None:
