@@ -78,3 +78,15 @@ async def test_a_room_plays_by_itself_and_answers(room: str, page: Page) -> None
     await page.evaluate("document.querySelector('#leave').click()")
     await page.until(reads("The session is over"))
     assert page.said == []
+
+
+async def test_a_room_whose_line_breaks_is_entered_again(sandbox: Sandbox, room: str, page: Page) -> None:
+    """A connection that is gone without a word is noticed within seconds, and the face is seen again by itself."""
+    await sandbox.behave(drops_after=1.5)
+    await page.open(room)
+    await page.until("document.querySelector('#video').videoWidth === 512")
+    await sandbox.behave(drops_after=0)
+    await page.until("document.querySelector('#screen').dataset.state === 'reconnecting'")
+    await page.until("document.querySelector('#video').videoWidth === 512")
+    await page.until("document.querySelector('#curtain').hidden")
+    assert page.said == []
