@@ -269,7 +269,8 @@ def _moments(came: _Came, scene: Scene) -> Moments:
     sounded = came.heard.sounded
     if sounded is None:
         return Moments(**told)
-    return Moments(**{**told, "first_sound": sounded.began, "end": sounded.ended})
+    mouth = scene.mouth(sounded.began, sounded.ended)
+    return Moments(**{**told, "first_sound": sounded.began, "first_mouth": mouth, "end": sounded.ended})
 
 
 @contextlib.asynccontextmanager
