@@ -22,11 +22,19 @@ export class Lines {
     this.announced = new Set();
     this.below = true; // who reads the newest goes on reading the newest
     this.last = 0; // where it was scrolled to by itself: only somebody who scrolls up from there reads something else
-    list.addEventListener("scroll", () => {
+    this.scrolled = () => {
       const near = list.scrollHeight - list.scrollTop - list.clientHeight < BOTTOM;
       if (near || list.scrollTop < this.last - 1) this.below = near;
-    });
-    new ResizeObserver(() => this.#follow()).observe(list);
+    };
+    list.replaceChildren();
+    list.addEventListener("scroll", this.scrolled);
+    this.resized = new ResizeObserver(() => this.#follow());
+    this.resized.observe(list);
+  }
+
+  close() {
+    this.list.removeEventListener("scroll", this.scrolled);
+    this.resized.disconnect();
   }
 
   #follow() {

@@ -137,6 +137,12 @@ export class Player {
     return fetch(`/room/${this.room}/leave`, { method: "POST", keepalive: true });
   }
 
+  // Another room is looked at with the same elements.
+  close() {
+    this.unwatch();
+    this.lines?.close();
+  }
+
   show(turns) {
     this.lines?.show(turns);
   }

@@ -29,7 +29,7 @@ const turns = new Map();
 const lines = new Lines(find("lines"), { waterfalls: true, told: find("log") });
 const player = new Player(room, { video: find("video"), curtain: find("curtain") }, {
   connected() { connected = true; attempts = 0; show(); },
-  lost(why) { connected = false; again(why); },
+  lost(why) { again(why); },
   blocked(blocked) { find("sound").hidden = !blocked; },
 });
 const feed = new Feed(room, {
@@ -97,6 +97,7 @@ async function come() {
 
 function again(why) {
   if (over) return;
+  connected = false;
   const pause = RETRY[Math.min(attempts, RETRY.length - 1)];
   attempts += 1;
   curtain(`${why} Trying again…`);
@@ -141,6 +142,7 @@ async function listen() {
   });
   try {
     microphone = await Promise.race([asked, without]);
+    find("mute").setAttribute("aria-pressed", "false");
     notice("");
   } catch (error) {
     asked.then((late) => late.close(), () => {});
