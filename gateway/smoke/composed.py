@@ -108,7 +108,8 @@ class Composed:
         call = await self._call(answer)
         heard = await scene.heard(sound, "")
         moments = self._moments(answer, mouth) | {
-            "first_sound": began, "first_mouth": scene.mouth(began, end), "end": end, "interrupted": at, "hushed": hushed,
+            "first_sound": began, "first_mouth": scene.mouth(began, end), "end": end, "interrupted": at,
+            "hushed": hushed,
         }  # fmt: skip
         self.history += [{"role": "user", "content": question.text}, {"role": "assistant", "content": spoken or "…"}]
         broken = Interruption(at, silent, call)
