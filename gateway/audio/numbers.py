@@ -71,26 +71,32 @@ def _multiplied(words: list[str], at: int) -> tuple[int, int] | None:
     return (value, 1) if value is not None and _at(words, at + 1) in POWERS else None
 
 
+def _hundreds(words: list[str], at: int) -> tuple[int, int] | None:
+    """What is multiplied by a thousand or a million, or by nothing."""
+    found = _small(words, at) or _multiplied(words, at)
+    if found is None or _at(words, at + found[1]) != "hundred":
+        return found
+    value, size = 100 * found[0], found[1] + 1
+    joins = _at(words, at + size) == "and"
+    rest = _small(words, at + size + joins)
+    return (value + rest[0], size + joins + rest[1]) if rest else (value, size)
+
+
 def _cardinal(words: list[str], at: int) -> tuple[int, int] | None:
-    """A number in words, or in figures and words (`2 hundred`), and how many words it has."""
-    total, group, begin = 0, 0, at
+    """A number in words, or in figures and words (`2 million`), and how many words it has."""
+    total, begin, before = 0, at, max(POWERS.values()) + 1
     while True:
-        joins = at > begin and _at(words, at) == "and" and _at(words, at - 1) in POWERS
-        part = _small(words, at + joins) or (_multiplied(words, at) if at == begin else None)
+        joins = at > begin and _at(words, at) == "and"
+        part = _hundreds(words, at + joins)
         if part is None:
             break
-        group += part[0]
-        at += part[1] + joins
-        if _at(words, at) == "hundred":
-            group *= 100
-            at += 1
-            continue
-        while (power := POWERS.get(_at(words, at), 0)) > 100:
-            total, group = total + group * power, 0
-            at += 1
-        if _at(words, at - 1) not in POWERS:
+        at += joins + part[1]
+        power = POWERS.get(_at(words, at), 1)
+        if not 100 < power < before:
+            total += part[0]
             break
-    return (total + group, at - begin) if at > begin else None
+        total, before, at = total + part[0] * power, power, at + 1
+    return (total, at - begin) if at > begin else None
 
 
 def _number(words: list[str], at: int) -> tuple[str, int] | None:
@@ -157,7 +163,7 @@ def _past(words: list[str], at: int) -> tuple[str, int] | None:
     if minutes is None or not 0 < minutes < 60 or hour is None or way not in {"past", "to"}:
         return None
     if way == "to":
-        if minutes == 30 or _at(words, begin - 1) in {"from", "of"}:
+        if _at(words, at) == "half" or _at(words, begin - 1) in {"from", "of"}:
             return None
         hour, minutes = (hour - 2) % 12 + 1, 60 - minutes
     return f"{hour}:{minutes:02}{_half(words, stands + 2)[0]}", stands + 2 - begin + _half(words, stands + 2)[1]

@@ -157,7 +157,7 @@ class Microphone(MediaStreamTrack):
         await asyncio.wait_for(self._said.wait(), 30)
 
 
-def tone(hertz: int, seconds: float = 0.3) -> "np.typing.NDArray[np.int16]":
+def tone(hertz: int, seconds: float = 0.2) -> "np.typing.NDArray[np.int16]":
     """A voice, as a microphone has it: 48 kHz."""
     return (9000 * np.sin(2 * np.pi * hertz * np.arange(round(48000 * seconds)) / 48000)).astype("<i2")
 
@@ -170,7 +170,7 @@ class Person:
     microphone: Microphone
     connection: RTCPeerConnection
 
-    async def say(self, hertz: int, seconds: float = 0.3) -> None:
+    async def say(self, hertz: int, seconds: float = 0.2) -> None:
         await self.microphone.say(tone(hertz, seconds))
 
     async def hears(self, what: str = "the avatar") -> None:

@@ -6,6 +6,7 @@ import gc
 import threading
 import time
 from collections.abc import AsyncIterator
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from tests.upstream import Hang, Script, in_turn, scripted
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 LONG = Script(["The last boat goes back at half past seven in the evening, and not a minute later than that, I fear."])
-SHORT = Script(["Nine."])
+SHORT = Script(["No"])
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -61,7 +62,7 @@ async def test_a_spoken_question_is_a_turn(simli: Account, ears: Scripted) -> No
             began = time.time()
             await person.say(QUESTION)
             turn = await followed.turn(0, spoken=True)
-    assert (turn["by"], turn["asked"], turn["heard"], turn["error"]) == ("spoken", WORDS[QUESTION], "Nine.", None)
+    assert (turn["by"], turn["asked"], turn["heard"], turn["error"]) == ("spoken", WORDS[QUESTION], "No", None)
     assert llm.requests[0].json["messages"][-1] == {"role": "user", "content": WORDS[QUESTION]}
     moments = turn["moments"]
     order = ["asked", "asked_end", "recognised", "requested", "first_token", "first_clause", "first_sound", "end"]
@@ -70,7 +71,9 @@ async def test_a_spoken_question_is_a_turn(simli: Account, ears: Scripted) -> No
     assert moments["asked"] == pytest.approx(person.microphone.began, abs=0.1) and moments["asked"] > began
     assert moments["asked_end"] == pytest.approx(person.microphone.ended, abs=0.1)
     assert 0.29 < moments["requested"] - moments["asked_end"] < 0.45
-    assert {True, False} == {state["hearing"] for state in followed.states}
+    states = [name for name, _ in groupby(state["state"] for state in followed.states)]
+    assert states == ["waiting", "listening", "thinking", "speaking", "listening"]
+    assert [one for one, _ in groupby(state["hearing"] for state in followed.states)] == [False, True, False]
     assert ears.warmed and 0.3 <= ears.lengths[-1] < 1.1
 
 
@@ -81,7 +84,7 @@ async def test_who_speaks_over_it_silences_it(simli: Account) -> None:
         async with following(started["roomUrl"]) as followed, entered(started["roomUrl"]) as person:
             await person.say(QUESTION)
             await person.hears()
-            await asyncio.sleep(0.6)
+            await asyncio.sleep(0.4)
             speaking = asyncio.create_task(person.say(OTHER, 0.7))
             first = await followed.turn(0, spoken=True)
             silent = person.viewer.since() + 0.2
@@ -120,7 +123,7 @@ async def test_who_speaks_while_it_thinks_is_not_answered_twice(simli: Account) 
             await person.say(OTHER)
             await asyncio.wait_for(asked.over.wait(), 2)
             first, second = await followed.turn(0, spoken=True), await followed.turn(1, spoken=True)
-    assert (first["said"], first["interrupted"], second["heard"]) == ("", True, "Nine.")
+    assert (first["said"], first["interrupted"], second["heard"]) == ("", True, "No")
     assert [one["content"] for one in llm.requests[1].json["messages"]][1:] == [WORDS[QUESTION], WORDS[OTHER]]
 
 
@@ -137,7 +140,7 @@ async def test_a_cough_is_no_turn(simli: Account, ears: Scripted) -> None:
             await asyncio.sleep(0.3)
             assert len(followed.turns) == 1 and followed.states[-1]["state"] == "listening"
             await person.say(OTHER)
-            assert (await followed.turn(1, spoken=True))["heard"] == "Nine."
+            assert (await followed.turn(1, spoken=True))["heard"] == "No"
     assert len(llm.requests) == 2
 
 
@@ -168,7 +171,7 @@ async def test_who_speaks_on_before_the_words_are_there_asks_once(simli: Account
     finally:
         ears.takes = 0.05
     assert turn["asked"] == f"{WORDS[QUESTION]} {WORDS[OTHER]}" and len(llm.requests) == 1
-    assert turn["moments"]["asked_end"] - turn["moments"]["asked"] > 1.0
+    assert turn["moments"]["asked_end"] - turn["moments"]["asked"] > 0.8
 
 
 async def test_the_greeting_is_spoken_to_who_comes_and_can_be_interrupted(simli: Account) -> None:
@@ -197,7 +200,7 @@ async def test_two_people_are_heard(simli: Account) -> None:
         async with following(room_url) as followed, entered(room_url) as one, entered(room_url) as other:
             await asyncio.gather(one.say(QUESTION, 0.3), one.hears(), other.hears())
             await other.say(OTHER, 0.3)
-            await followed.turn(1, said="Nine.")
+            await followed.turn(1, said="No")
             await one.connection.close()
             await other.say(QUESTION, 0.3)
             await followed.turn(2, spoken=True)
@@ -278,7 +281,7 @@ async def test_a_room_without_ears_is_typed_in() -> None:
             seen = await room(simli, started)
             typed = await simli.sandbox.say(started["roomUrl"], "Hello?")
         assert (seen["ears"], seen["hearing"], seen["turns"]) == ("No ears are installed.", False, [])
-        assert typed["said"] == "Nine."
+        assert typed["said"] == "No"
         await simli.sandbox.leave(started["roomUrl"])
 
 

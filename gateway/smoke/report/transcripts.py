@@ -7,15 +7,17 @@ from gateway.audio.agreement import normal
 from gateway.smoke.report.words import Run, compared, keys, plain
 from gateway.types.smoke import SmokeLine
 
-Agreement: TypeAlias = Literal["first", "agrees", "shorter", "differs", "missing"]
+Agreement: TypeAlias = Literal["first", "agrees", "shorter", "differs", "missing", "unasked"]
 """Compared with the first of its row that wrote the line down: it is that one; the same words; the beginning of them
-(or more of them), of an answer that was broken off; other words; nothing was written down."""
-WRITERS = {
+(or more of them), of an answer that was broken off; other words; nothing was written down;
+nothing was, of a first message: Simli speaks it, and asks nobody for it."""
+WRITERS: dict[str, str] = {
     "sandbox": "The sandbox",
     "simli": "Simli",
     "gateway": "The gateway",
     "recogniser": "What was heard",
 }
+"""From who knows best what was said to who can mishear it."""
 ALIKE = 0.2
 """How much of two lines has to be the same for them to be the same line."""
 MOST = 400
@@ -61,11 +63,15 @@ def transcripts(said: Mapping[str, Sequence[SmokeLine]], broken_off: Iterable[st
     """
     cut = [normal(answer) for answer in broken_off]
     rows: list[dict[str, SmokeLine]] = []
-    for writer, lines in said.items():
-        rows = _joined(rows, writer, lines[:MOST])
-    writers = tuple(said)
+    writers = (*(writer for writer in WRITERS if writer in said), *(writer for writer in said if writer not in WRITERS))
+    for writer in writers:
+        rows = _joined(rows, writer, said[writer][:MOST])
     shown = tuple(WRITERS.get(writer, writer) for writer in writers)
-    return Transcripts(shown, tuple(_row(row, writers, cut) for row in rows))
+    found = [_row(row, writers, cut) for row in rows]
+    first = next((number for number, row in enumerate(found) if row.role == "user"), 0)
+    return Transcripts(
+        shown, tuple(_unasked(row, writers) if number < first else row for number, row in enumerate(found))
+    )
 
 
 def _joined(rows: list[dict[str, SmokeLine]], writer: str, lines: Sequence[SmokeLine]) -> list[dict[str, SmokeLine]]:
@@ -111,6 +117,12 @@ def _row(row: Mapping[str, SmokeLine], writers: Sequence[str], cut: Sequence[lis
     first = next(iter(row.values()))
     by = next(writer for writer in writers if writer in row)
     return Row(first.role, tuple(_cell(row.get(writer), first, writer == by, cut) for writer in writers))
+
+
+def _unasked(row: Row, writers: Sequence[str]) -> Row:
+    """A line before the first question, which the gateway is not asked for."""
+    cells = zip(writers, row.cells, strict=True)
+    return Row(row.role, tuple(Cell((), "unasked") if by == "gateway" and not one.runs else one for by, one in cells))
 
 
 def _cell(line: SmokeLine | None, first: SmokeLine, is_first: bool, cut: Sequence[list[str]]) -> Cell:

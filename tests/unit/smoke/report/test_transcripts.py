@@ -37,6 +37,23 @@ def test_what_only_one_wrote_down_has_its_row() -> None:
     assert (found.complete, found.alike) == (3, 3)
 
 
+def test_nobody_is_asked_for_a_first_message() -> None:
+    """That the gateway has not written it down is no disagreement; that it has not written down an answer is one."""
+    said = {
+        "recogniser": (avatar("Good evening."), person("When?"), avatar("At nine.")),
+        "gateway": (person("When?"),),
+        "sandbox": (avatar("Good evening."), person("When?"), avatar("At nine.")),
+    }
+    found = transcripts(said)
+    assert found.writers == ("The sandbox", "The gateway", "What was heard")
+    assert [[cell.agreement for cell in row.cells] for row in found.rows] == [
+        ["first", "unasked", "agrees"],
+        ["first", "agrees", "agrees"],
+        ["first", "missing", "agrees"],
+    ]
+    assert (found.complete, found.alike) == (2, 2)
+
+
 def test_disagreement_is_marked() -> None:
     """Where the words differ the row is no agreement, and the words that differ are marked."""
     found = transcripts({"sandbox": (avatar("It opens at nine."),), "gateway": (avatar("It opens at five."),)})
@@ -57,7 +74,7 @@ def test_half_a_line_is_another_line_unless_it_was_broken_off() -> None:
 
 def test_the_same_words_of_another_are_another_line() -> None:
     """Who said it counts: the person's words are never beside the avatar's."""
-    found = transcripts({"sandbox": (avatar("Good evening."),), "gateway": (person("Good evening."),)})
+    found = transcripts({"sandbox": (avatar("Good evening."),), "recogniser": (person("Good evening."),)})
     assert [[cell.agreement for cell in row.cells] for row in found.rows] == [
         ["first", "missing"],
         ["missing", "first"],
