@@ -16,6 +16,7 @@ from typing import IO
 
 import uvloop
 
+from gateway.sandbox.avatar.face import drawn
 from tests.bench.targets import cpu_seconds
 from tests.sandboxed import Sandbox, sandboxed
 from tests.serving import ROOT
@@ -82,6 +83,7 @@ def counted() -> Iterator[Counted]:
 async def main() -> None:
     """Serve, and answer."""
     loop = asyncio.get_running_loop()
+    await asyncio.to_thread(drawn)  # as a sandbox's process does beside its start
     async with sandboxed() as sandbox:
         print(sandbox.url, flush=True)
         while await loop.run_in_executor(None, sys.stdin.readline):
