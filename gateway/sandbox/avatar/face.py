@@ -64,7 +64,7 @@ def face_of(face_id: str) -> "Face":
 
 
 def drawn() -> None:
-    """Draw every face, some 0.1 s each: whoever comes first need not wait, and whom others watch does not stand still."""
+    """Draw every face, some 0.1 s each: whoever comes first need not wait, and whom others watch is not held up."""
     for look in LOOKS:
         _drawn(look)
 
