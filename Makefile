@@ -132,6 +132,10 @@ failover: setup-dev  ## What a failing first target costs its caller (COUNT=50)
 hangup: setup-dev  ## How soon a hang-up reaches the upstream (COUNT=100)
 	$(BIN)/python -m tests.bench.hangup --count $(or $(COUNT),100)
 
+.PHONY: peers
+peers: setup-dev  ## Four sessions at once, fifty in turn: first picture, rate, leaks (6 minutes; SECONDS=20 COUNT=10)
+	$(BIN)/python -m tests.bench.peers $(if $(SECONDS),--seconds $(SECONDS)) $(if $(COUNT),--count $(COUNT))
+
 .PHONY: soak
 soak: setup-dev  ## 50 callers, things that die, memory by the minute (MINUTES=10)
 	$(BIN)/python -m tests.load.soak --minutes $(or $(MINUTES),10)
