@@ -16,7 +16,7 @@ from gateway.simli.fields import DEFAULT_FACE
 from gateway.smoke.asking import Answer, Caller, caller
 from gateway.smoke.evidence import Call, Exchange, Interruption
 from gateway.smoke.mouth import Mouth
-from gateway.smoke.scene import INTO_S, QUIET_S, Scene, upstream_of
+from gateway.smoke.scene import INTO_S, QUIET_S, Scene, silent_ms, upstream_of
 from gateway.smoke.script import Question
 from gateway.smoke.understanding import Understood
 from gateway.types.peer import Ticket
@@ -70,7 +70,8 @@ class Composed:
         heard = await scene.heard(sounded, mouth.text) if sounded else Understood("", None)
         moments = self._moments(answer, mouth)
         if sounded:
-            moments |= {"first_sound": sounded.began, "end": sounded.ended}
+            mouth_at = scene.mouth(sounded.began, sounded.ended)
+            moments |= {"first_sound": sounded.began, "first_mouth": mouth_at, "end": sounded.ended}
         self.history += [
             {"role": "user", "content": question.text},
             {"role": "assistant", "content": mouth.text or "…"},
@@ -107,7 +108,8 @@ class Composed:
         call = await self._call(answer)
         heard = await scene.heard(sound, "")
         moments = self._moments(answer, mouth) | {
-            "first_sound": began, "end": end, "interrupted": at, "hushed": hushed,
+            "first_sound": began, "first_mouth": scene.mouth(began, end), "end": end, "interrupted": at,
+            "hushed": hushed,
         }  # fmt: skip
         self.history += [{"role": "user", "content": question.text}, {"role": "assistant", "content": spoken or "…"}]
         broken = Interruption(at, silent, call)
@@ -162,7 +164,7 @@ class Composed:
             answer_error=came.heard.error,
             sources=came.answer.sources,
             interrupted=broken is not None,
-            silent_ms=round(1000 * (broken.silent - broken.began), 1) if broken and broken.silent else None,
+            silent_ms=silent_ms(broken),
             upstream=upstream_of(broken) if broken else "",
             moments=moments,
         )

@@ -141,7 +141,7 @@ class Row:
     behaviour: dict[str, Any] = field(default_factory=dict)
     operation: str = ""
     fault: dict[str, Any] = field(default_factory=dict)
-    wait: float = 4.0
+    wait: float = 3.0
 
 
 COMPOSE = ("--compose",)
@@ -191,7 +191,7 @@ SILENT = [
     Row("voice key", "voice_silent", 77, behaviour={"tts": "refused"}),
     Row("LLM key", "llm_key_refused", 77, behaviour={"llm_key": "wrong"}),
     Row("LLM never called", "llm_not_called", 69, behaviour={"llm": "never"}),
-    Row("another LLM", "llm_ignored", 69, behaviour={"custom_llm": "ignored"}),
+    Row("another LLM", "llm_ignored", 69, behaviour={"custom_llm": "ignored", "serves": "legacy"}),
     Row("wrong format", "wrong_rate", 65, behaviour={"sound": "wrong_rate"}),
     Row("dropped in an answer", "session_dropped", 75, behaviour={"drops_after": 9.0}),
 ]
