@@ -68,7 +68,7 @@ async def answer(request: ChatRequest, path_agent: str, turn: Turn, brain: Brain
     if who.agent is None:
         if not request.messages:
             raise InvalidValue("`messages` is empty.", param="messages")
-        prompt = prompts.passthrough(request, who.model)
+        prompt = prompts.passthrough(request, who.model, turn.trace)
         plain: tuple[Stage, ...] = (stream.finished, stream.single_calls)
         return _recorded(await _opened(prompt, plain, turn, brain, streamed=request.stream is True), turn, brain)
 
@@ -104,7 +104,8 @@ async def _asked(
         looked_up = await brain.retrieve(agent.collections, wanted, agent.retrieval)
         turn.timings["retrieve"] = (brain.clock() - began) * 1000
     turn.retrieved = looked_up
-    prompt = prompts.composed(agent, request, said, looked_up, today=brain.today(), nonce=secrets.token_hex(4))
+    nonce = secrets.token_hex(4)
+    prompt = prompts.composed(agent, request, said, looked_up, today=brain.today(), nonce=nonce, trace=turn.trace)
     stages: tuple[Stage, ...] = (stream.finished, stream.spoken, stream.single_calls)
     if agent.speech and not _data(request):
         stages += (speech(agent.language),)

@@ -16,7 +16,7 @@ from datetime import date
 from gateway.chat.agent import persona
 from gateway.chat.history import History, last_words
 from gateway.chat.request import ChatRequest
-from gateway.types import Agent, Message, Passage, Prompt, Retrieved
+from gateway.types import Agent, Message, Passage, Prompt, Retrieved, Trace
 
 MARKER = "This agent is served by its own gateway."
 """Begins the line that `agents apply` writes as an agent's prompt at Simli; it is not meant for a model."""
@@ -42,7 +42,14 @@ _MARKS = re.compile(r"<(?=\s*/?\s*reference\b|\s*\|)", re.IGNORECASE)
 
 
 def composed(
-    agent: Agent, request: ChatRequest, history: History, retrieved: Retrieved, today: date, *, nonce: str
+    agent: Agent,
+    request: ChatRequest,
+    history: History,
+    retrieved: Retrieved,
+    today: date,
+    *,
+    nonce: str,
+    trace: Trace | None = None,
 ) -> Prompt:
     """What an agent's upstream is asked. `nonce` is a word that nobody could know before this turn."""
     messages: list[Message] = [
@@ -60,10 +67,11 @@ def composed(
         question=history.question,
         context=history.context,
         passages=retrieved.passages,
+        trace=trace,
     )
 
 
-def passthrough(request: ChatRequest, model: str) -> Prompt:
+def passthrough(request: ChatRequest, model: str, trace: Trace | None = None) -> Prompt:
     """What a bare route is asked: the caller's messages as they came. Without `model`: the target's own."""
     question, context = last_words(request.messages)
     return Prompt(
@@ -72,6 +80,7 @@ def passthrough(request: ChatRequest, model: str) -> Prompt:
         model=model,
         question=question,
         context=context,
+        trace=trace,
     )
 
 

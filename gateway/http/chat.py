@@ -26,6 +26,7 @@ from gateway.http.hangup import body, cancelled_on_hangup
 from gateway.http.limits import Place, quotas, refused, told
 from gateway.http.state import State
 from gateway.http.streamed import Streamed
+from gateway.observe.trace import continued
 from gateway.types import Agent, Outcome, Quota, Turn
 from gateway.types.reach import PARTED, PREFLIGHT
 
@@ -34,7 +35,7 @@ async def chat_completions(request: Request[State]) -> Response | Streamed:
     """Answer with a stream, one JSON object, or an error; write the turn's record exactly once."""
     state = request.state
     brain = state["brain"]()
-    turn = Turn(state["request_id"], time.time(), brain.clock())
+    turn = Turn(state["request_id"], time.time(), brain.clock(), continued(request.scope["headers"]))
     place: Place | None = None
     try:
         place = _entered(state)

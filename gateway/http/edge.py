@@ -4,8 +4,6 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Mapping
-from typing import Any
 from urllib.parse import quote
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,6 +12,7 @@ from gateway.errors import GatewayError, NotFound
 from gateway.http.address import caller, counted
 from gateway.http.capability import PREFIX
 from gateway.http.errors import rendered
+from gateway.observe.trace import continued
 from gateway.types import Key, Turn
 
 logger = logging.getLogger("gateway.http")
@@ -89,7 +88,7 @@ class Identified:
             if not state["wrong_keys"].spent(address):
                 logger.warning("request %s from %s: a capability that opens nothing", state["request_id"], address)
                 if found is not None and scope["method"] == "POST":
-                    _refused(state, key, found["agent"] or "")
+                    _refused(scope, key, found["agent"] or "")
             return
         if key is not None:
             state["path_key"] = key  # whether it is revoked or expired is looked at where every key is
@@ -135,11 +134,12 @@ class Caught:
             await rendered(GatewayError("Something went wrong in the gateway."), request_id)(scope, receive, send)
 
 
-def _refused(state: Mapping[str, Any], key: Key | None, asked: str) -> None:
+def _refused(scope: Scope, key: Key | None, asked: str) -> None:
     """Write the record of a turn that never was one: whoever looks why an agent is silent finds it there."""
+    state = scope["state"]
     brain = state["brain"]()
-    turn = Turn(state["request_id"], time.time(), brain.clock(), status=NotFound.status, outcome="refused")
-    turn.code = NotFound.code
+    turn = Turn(state["request_id"], time.time(), brain.clock(), continued(scope["headers"]))
+    turn.status, turn.outcome, turn.code = NotFound.status, "refused", NotFound.code
     turn.agent = asked if asked in brain.agents else ""
     if key is not None:
         turn.key, turn.session = key.id, key.session

@@ -48,6 +48,8 @@ def fields(turn: Turn) -> dict[str, Any]:
     return {
         "event": "turn",
         "request_id": turn.id,
+        "trace_id": turn.trace.id if turn.trace else "",
+        "span_id": turn.trace.span if turn.trace else "",
         "agent": turn.agent,
         "route": turn.route,
         "model": turn.model,
@@ -72,6 +74,8 @@ def fields(turn: Turn) -> dict[str, Any]:
         "finish_reason": turn.finish_reason,
         "chunks": turn.chunks,
         "characters": turn.characters,
+        "prompt_tokens": turn.tokens("prompt_tokens"),
+        "completion_tokens": turn.tokens("completion_tokens"),
     }
 
 

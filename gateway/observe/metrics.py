@@ -4,9 +4,9 @@ Nothing is counted while a turn runs. A label holds names that are configured an
 caller or an upstream wrote: everything else is `other`, so that nobody makes series without end.
 """
 
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, ProcessCollector, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
@@ -111,15 +111,15 @@ class Metrics:
         if "upstream" in turn.timings:
             self._measured.overhead.labels(agent).observe(max(0.0, first - turn.timings["upstream"]) / 1000)
         if turn.usage is not None and turn.target:
-            self._paced(turn, turn.usage, turn.timings["total"] - first)
+            self._paced(turn, turn.timings["total"] - first)
 
-    def _paced(self, turn: Turn, usage: Mapping[str, Any], milliseconds: float) -> None:
+    def _paced(self, turn: Turn, milliseconds: float) -> None:
         """What the upstream counted; `milliseconds` went by from the first word to the last."""
         target = self._target(turn.target)
         for kind, name in (("input", "prompt_tokens"), ("output", "completion_tokens")):
-            if isinstance(count := usage.get(name), int) and count >= 0:
+            if (count := turn.tokens(name)) is not None:
                 self._measured.tokens.labels(target, kind).observe(count)
-        if isinstance(count := usage.get("completion_tokens"), int) and count > 1:
+        if (count := turn.tokens("completion_tokens") or 0) > 1:
             self._measured.pace.labels(target).observe(milliseconds / 1000 / (count - 1))
 
     def _target(self, named: str) -> str:

@@ -44,6 +44,9 @@ def record(turn: Turn) -> TurnRecord:
         characters=turn.characters,
         question=None if turn.said is None else turn.heard[:LONGEST],
         answer=None if turn.said is None else "".join(turn.said)[:LONGEST],
+        trace=turn.trace.id if turn.trace else "",
+        prompt_tokens=turn.tokens("prompt_tokens"),
+        completion_tokens=turn.tokens("completion_tokens"),
     )
 
 

@@ -9,6 +9,7 @@ from gateway.types.agent import Agent, CallerSystem, OnFailure, Voice
 from gateway.types.asking import Ask, Attempted, Complete, Note, Opened, Prompt, Strategy
 from gateway.types.chunk import Chunk, Chunks, FinishReason, Message, Stage
 from gateway.types.passage import Passage, Query, Retrieval, RetrievalOutcome, Retrieve, Retrieved, Sentence
+from gateway.types.trace import Trace
 from gateway.types.turn import Outcome, Source, Turn, TurnRecord, Upstream, WantedTurns
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Source",
     "Stage",
     "Strategy",
+    "Trace",
     "Turn",
     "TurnRecord",
     "Upstream",

@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from gateway.types.agent import Agent
 from gateway.types.chunk import Chunks, Message
 from gateway.types.passage import Passage
+from gateway.types.trace import Trace
 
 AttemptKind: TypeAlias = Literal["first", "retry", "fallback", "hedge", "continue"]
 Strategy: TypeAlias = Literal["fallback", "weighted", "fastest"]
@@ -28,6 +29,8 @@ class Prompt:
     context: str = ""
     """The user turn before it."""
     passages: tuple[Passage, ...] = ()
+    trace: Trace | None = None
+    """The turn's place in a trace, which a server that is asked is told."""
 
 
 class Opened(NamedTuple):

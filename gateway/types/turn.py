@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias
 
 from gateway.types.asking import Attempted, AttemptKind
 from gateway.types.passage import RetrievalOutcome, Retrieved
+from gateway.types.trace import Trace
 
 Outcome: TypeAlias = Literal["ok", "client_gone", "refused", "upstream_error", "incomplete_spoken", "gateway_error"]
 
@@ -23,6 +24,8 @@ class Turn:
     """Seconds since the epoch."""
     began: float
     """The same moment on the monotonic clock."""
+    trace: Trace | None = None
+    """None: it is part of none."""
     agent: str = ""
     route: str = ""
     model: str = ""
@@ -62,6 +65,11 @@ class Turn:
     characters: int = 0
     usage: Mapping[str, Any] | None = None
     """Tokens as the upstream counted them, by OpenAI's names; None: it did not, or the answer did not end."""
+
+    def tokens(self, name: str) -> int | None:
+        """`prompt_tokens` or `completion_tokens` as the upstream counted them; None where that is no count."""
+        count = None if self.usage is None else self.usage.get(name)
+        return count if type(count) is int and count >= 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +148,11 @@ class TurnRecord:
     """What was asked; null: not kept."""
     answer: str | None = None
     """What was sent; null: not kept."""
+    trace: str = ""
+    """Id of the trace that it is part of."""
+    prompt_tokens: int | None = None
+    """As the upstream counted; null: it did not, or the answer did not come to its end."""
+    completion_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

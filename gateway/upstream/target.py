@@ -109,7 +109,6 @@ def asking(session: aiohttp.ClientSession, target: Target, running: Running) -> 
     post = partial(
         session.post,
         url,
-        headers=headers,
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=target.connect),
         allow_redirects=False,
     )
@@ -124,8 +123,9 @@ def asking(session: aiohttp.ClientSession, target: Target, running: Running) -> 
             },
             default=dict,
         )
+        sent = headers if prompt.trace is None else headers | prompt.trace.headers
         with mapped():
-            async with await _posted(post, body) as response:
+            async with await _posted(partial(post, headers=sent), body) as response:
                 if response.status != 200:
                     raise await _refused(response, own=not prompt.model)
                 if "json" in response.content_type:

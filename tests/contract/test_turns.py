@@ -12,7 +12,9 @@ import pytest
 from gateway.types.reach import PREFLIGHT
 from tests.caller import calling
 from tests.contract.place import Place, ask
-from tests.upstream import Answer, Finish, Hang, Script, Upstream, error
+from tests.upstream import Answer, Finish, Hang, Script, Upstream, Usage, error
+
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 async def turns(place: Place, **wanted: Any) -> list[Any]:
@@ -36,10 +38,10 @@ async def until(place: Place, true: Callable[[list[Any]], bool], **wanted: Any) 
 
 async def test_a_turn_is_found_by_its_request(place: Place, upstream: Upstream) -> None:
     """Who answered whom, when, how and how fast; the answer's headers and the record say the same."""
-    upstream.script = Script(["Forty", " feet."])
     session, key = await place.session()
     before = time.time()
-    said = await ask(f"{place.url}/k/{key}/v1", "How tall?")
+    upstream.script = Script(["Forty", " feet.", Usage(prompt=30, completion=4)])
+    said = await ask(f"{place.url}/k/{key}/v1", "How tall?", {"traceparent": TRACEPARENT})
     await until(place, lambda found: bool(found and found[0]["question"]), session=session.id)
     async with httpx.AsyncClient(base_url=place.url) as client:
         answer = await client.get(f"/admin/turns/{said.headers['x-request-id']}")
@@ -63,6 +65,7 @@ async def test_a_turn_is_found_by_its_request(place: Place, upstream: Upstream) 
         "phase": "done", "upstream": "ended", "retrieval": "skipped", "retrieval_reason": "", "sources": [],
         "filler": False, "apology": False, "finish_reason": "stop", "chunks": 2, "characters": 11,
         "question": "How tall?", "answer": "Forty feet.",
+        "trace": TRACEPARENT.split("-")[1], "prompt_tokens": 30, "completion_tokens": 4,
     }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import socket
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -23,7 +24,7 @@ from gateway.errors import (
     UpstreamUnavailable,
 )
 from gateway.settings import Target
-from gateway.types import Chunk, Prompt
+from gateway.types import Chunk, Prompt, Trace
 from gateway.upstream import target as module
 from gateway.upstream.silence import Running
 from gateway.upstream.target import asking, session, warmed
@@ -82,6 +83,20 @@ async def test_what_is_sent(upstream: Upstream) -> None:
         "messages": [{"role": "user", "content": "Hi"}],
         "stream": True,
         "temperature": 0.5,
+    }
+
+
+async def test_a_trace_is_told(upstream: Upstream) -> None:
+    """As W3C's headers, beside the others; without one nothing is made up."""
+    trace = Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", state="vendor=1")
+    await asked(upstream, key="secret", prompt=replace(PROMPT, trace=trace))
+    await asked(upstream, key="secret")
+    told, untold = (request.headers for request in upstream.requests)
+    assert told["traceparent"] == "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    assert (told["tracestate"], told["authorization"]) == ("vendor=1", "Bearer secret")
+    assert {name: value for name, value in told.items() if not name.startswith("trace")} == {
+        **untold,
+        "content-length": told["content-length"],
     }
 
 
