@@ -140,6 +140,10 @@ peers: setup-dev  ## Four sessions at once, fifty in turn: first picture, rate, 
 soak: setup-dev  ## 50 callers, things that die, memory by the minute (MINUTES=10)
 	$(BIN)/python -m tests.load.soak --minutes $(or $(MINUTES),10)
 
+.PHONY: instruments
+instruments: setup-dev  ## Do metrics, log, records and the upstream agree? (COUNT=10000)
+	$(BIN)/python -m tests.load.instruments --count $(or $(COUNT),10000)
+
 .PHONY: eval
 eval: setup  ## Ask the golden questions and count what was found and said
 	$(BIN)/gateway eval
