@@ -207,6 +207,12 @@ def silent_ms(broken: Interruption | None) -> float | None:
     return round(max(0.0, 1000 * (broken.silent - broken.began)), 1)
 
 
+def told(turn: SmokeTurn) -> str:
+    """What came of an interruption, for a step's line."""
+    silent = "nothing was interrupted" if turn.silent_ms is None else f"silent after {turn.silent_ms:.0f} ms"
+    return f"{silent}, upstream {turn.upstream or 'unknown'}"
+
+
 def upstream_of(broken: Interruption) -> Literal["", "cancelled", "had ended", "ran on"]:
     """In the report's words: what became of the stream from the model."""
     call = broken.call
