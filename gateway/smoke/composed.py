@@ -70,7 +70,8 @@ class Composed:
         heard = await scene.heard(sounded, mouth.text) if sounded else Understood("", None)
         moments = self._moments(answer, mouth)
         if sounded:
-            moments |= {"first_sound": sounded.began, "end": sounded.ended}
+            mouth_at = scene.mouth(sounded.began, sounded.ended)
+            moments |= {"first_sound": sounded.began, "first_mouth": mouth_at, "end": sounded.ended}
         self.history += [
             {"role": "user", "content": question.text},
             {"role": "assistant", "content": mouth.text or "…"},
@@ -107,7 +108,8 @@ class Composed:
         call = await self._call(answer)
         heard = await scene.heard(sound, "")
         moments = self._moments(answer, mouth) | {
-            "first_sound": began, "end": end, "interrupted": at, "hushed": hushed,
+            "first_sound": began, "first_mouth": scene.mouth(began, end), "end": end, "interrupted": at,
+            "hushed": hushed,
         }  # fmt: skip
         self.history += [{"role": "user", "content": question.text}, {"role": "assistant", "content": spoken or "…"}]
         broken = Interruption(at, silent, call)

@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -32,6 +32,10 @@ BEFORE_S = 1.0
 """The avatar may have noticed a person so much before we say that they began."""
 HUSH_S = 1.5
 """Seconds in which an avatar that is interrupted has to have fallen silent, to be measured."""
+STILL_S = 0.5
+"""Without a piece of sound, a silent one neither, for so long, the line may be broken;"""
+LOST_S = 4.0
+"""and the peer says so in this time."""
 LOOK = 0.1
 STATE_S = 2.0
 """For the room's own account of a turn."""
@@ -123,9 +127,20 @@ class Conversed:
         try:
             sounded = await scene.listening.answer(after, QUIET_S, scene.wanted.wait, longest)
         except NoSound:
+            await self._stands()
             return Heard(None, Understood("", None))
+        await self._stands()
         cut = sounded.ended - sounded.began >= longest - 0.1
         return Heard(sounded, await understood(scene.ears, sounded.pcm, text, scene.language, cut=cut))
+
+    async def _stands(self) -> None:
+        """Silence is no end of an answer where nothing comes any more: then it is known soon why. Raises PeerError."""
+        watch = self.scene.watch
+        until = watch.now() + LOST_S
+        while watch.now() - watch.sounds.last > STILL_S and watch.now() < until:
+            self.room.check()
+            await asyncio.sleep(LOOK)
+        self.room.check()
 
     async def _answered(self, number: int, question: Question, spoken: Spoken) -> SmokeTurn:
         """The answer to what was asked, to its end."""
@@ -251,25 +266,32 @@ class _Came:
     said: str
 
 
-def _moments(came: _Came, scene: Scene) -> Moments:
-    """The room's, where it tells them; what the person saw and heard is the peer's own; the rest the gateway's."""
-    told = {name: at - scene.epoch for name, at in (came.account.get("moments") or {}).items()}
-    if came.calls and "requested" not in told:
-        call = came.calls[-1]
+def moments_of(account: Mapping[str, Any], calls: Sequence[Call], scene: Scene) -> Moments:
+    """The room's, where it tells them; else what the gateway recorded of its part."""
+    told = {name: at - scene.epoch for name, at in (account.get("moments") or {}).items()}
+    if calls and "requested" not in told:
+        call = calls[-1]
         told["requested"] = call.at
         spent = call.timings
         if "retrieve" in spent:
             told["retrieved"] = call.at + (spent.get("parse", 0.0) + spent["retrieve"]) / 1000
         if "ttft" in spent:
             told["first_token"] = call.at + spent["ttft"] / 1000
-    told = {name: at for name, at in told.items() if name in Moments.__dataclass_fields__}
-    told |= {"asked": came.spoken.began, "asked_end": came.spoken.ended}
-    for name in ("first_sound", "first_mouth", "end"):
-        told.pop(name, None)
+    return Moments(**{name: at for name, at in told.items() if name in Moments.__dataclass_fields__})
+
+
+def _moments(came: _Came, scene: Scene) -> Moments:
+    """What the person said, saw and heard is the peer's own; the rest is told."""
+    told = moments_of(came.account, came.calls, scene)
     sounded = came.heard.sounded
-    if sounded is None:
-        return Moments(**told)
-    return Moments(**{**told, "first_sound": sounded.began, "end": sounded.ended})
+    return replace(
+        told,
+        asked=came.spoken.began,
+        asked_end=came.spoken.ended,
+        first_sound=sounded.began if sounded else None,
+        first_mouth=scene.mouth(sounded.began, sounded.ended) if sounded else None,
+        end=sounded.ended if sounded else None,
+    )
 
 
 @contextlib.asynccontextmanager

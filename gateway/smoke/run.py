@@ -12,6 +12,7 @@ from gateway.audio import hearing
 from gateway.audio.ears import Deaf
 from gateway.audio.voice import voice
 from gateway.errors import GatewayError, InvalidValue, RunLate
+from gateway.peer.lips import Lips
 from gateway.peer.listening import Listening
 from gateway.peer.recording import Recording
 from gateway.peer.watch import Watch
@@ -124,7 +125,7 @@ class Run:
         try:
             yield Scene(
                 self.wanted, place, opened, self.watch, self.steps, speaking, ears,
-                Listening(self.watch), self.epoch,
+                Listening(self.watch), Lips(self.watch), self.epoch,
             )  # fmt: skip
         finally:
             speaking.close()

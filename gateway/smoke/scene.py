@@ -8,6 +8,7 @@ from typing import Any, Literal
 from gateway.audio.ears import Ears
 from gateway.audio.voice import Voice
 from gateway.errors import GatewayError
+from gateway.peer.lips import Lips
 from gateway.peer.listening import Listening, Sounded
 from gateway.peer.patience import Patience
 from gateway.peer.source import reading
@@ -30,6 +31,8 @@ INTO_S = 0.8
 """Seconds of an answer that are heard before it is interrupted."""
 RECORDED_S = 3.0
 """The gateway writes a record down when the answer has ended; so long it is waited for."""
+EARLY_S = 0.4
+"""A mouth may open so much before it is heard."""
 LOOK = 0.1
 
 
@@ -53,6 +56,7 @@ class Scene:
     voice: Voice
     ears: Ears
     listening: Listening
+    lips: Lips
     epoch: float
     """When the watch began, in seconds since the epoch."""
     agent: Mapping[str, Any] = field(default_factory=dict)
@@ -142,6 +146,11 @@ class Scene:
         self.findings += [*broken, *words]
         return turn
 
+    def mouth(self, began: float, ended: float) -> float | None:
+        """When it first moved for a sound of that time; None: it was not seen to."""
+        at = self.lips.first_mouth(began - EARLY_S)
+        return at if at is not None and at < ended else None
+
     def cut_off(self, began: float, from_: float, to: float) -> float | None:
         """When the avatar's last sound ended between the two; None: it was not speaking when somebody else began."""
         last = self.listening.last_sound(to)
@@ -182,6 +191,7 @@ class Scene:
             audio_gaps=watch.sounds.gaps,
             picture_jitter_ms=ms(watch.pictures.jitter),
             sound_jitter_ms=ms(watch.sounds.jitter),
+            lip_offset_ms=self.lips.offset_ms(),
             round_trip_ms=ms(watch.round_trip),
         )
 
