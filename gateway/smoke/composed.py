@@ -16,7 +16,7 @@ from gateway.simli.fields import DEFAULT_FACE
 from gateway.smoke.asking import Answer, Caller, caller
 from gateway.smoke.evidence import Call, Exchange, Interruption
 from gateway.smoke.mouth import Mouth
-from gateway.smoke.scene import INTO_S, QUIET_S, Scene, silent_ms, upstream_of
+from gateway.smoke.scene import INTO_S, QUIET_S, Scene, silent_ms, told, upstream_of
 from gateway.smoke.script import Question
 from gateway.smoke.understanding import Understood
 from gateway.types.peer import Ticket
@@ -43,7 +43,8 @@ class Composed:
                 turn = await (
                     self._broken_off(number, question) if question.interrupted else self._asked(number, question)
                 )
-                step.says = f"{question.text} {_short(turn)}"
+                words = told(turn) if turn.interrupted else f"{len(turn.heard.split())} words heard"
+                step.says = f"{question.text} ({words})"
                 if turn.missing:
                     step.verdict = "failed"
         await self.playing.finish()
@@ -224,11 +225,3 @@ async def _over(*tasks: "asyncio.Task[object] | asyncio.Task[None]") -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _short(turn: SmokeTurn) -> str:
-    """For the step's line."""
-    if turn.interrupted:
-        silent = f"silent after {turn.silent_ms:.0f} ms" if turn.silent_ms is not None else "nothing was interrupted"
-        return f"({silent}, upstream {turn.upstream or 'unknown'})"
-    return f"({len(turn.heard.split())} words heard)"

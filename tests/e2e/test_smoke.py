@@ -19,8 +19,10 @@ from typing import Any
 
 import av
 import httpx
+import numpy as np
 import pytest
 
+from gateway.audio.voice import voice
 from tests.e2e.conftest import gateway
 from tests.sandboxed import Sandbox, sandbox_process
 from tests.serving import ROOT, gateway_process
@@ -236,7 +238,23 @@ def test_another_llm_that_answers_is_named(mended: World, tmp_path: Path) -> Non
     mended.set("faults", {"operation": "auto.start", "status": 200, "body": started})
     found, told, said = mended.smoke(tmp_path, "--agent", "mina", "--questions", "1", "--wait", "3")
     assert ([one["code"] for one in told["findings"]], found) == (["llm_ignored"], 69), said
-    assert "I am gpt-4o-mini" in told["findings"][0]["says"] or told["turns"][0]["heard"]
+    assert "at Simli" in told["turns"][0]["heard"], told["turns"]
+    assert not mended.running()
+
+
+def test_a_question_in_another_format_is_named(mended: World, tmp_path: Path) -> None:
+    """A recording of 48 kHz and two channels, sent as 16 kHz and one, is named before a session is begun."""
+    speaker = voice("speech")
+    wave = np.frombuffer(speaker.say("How long does the crossing take?").pcm, "<i2")
+    speaker.close()
+    at = np.arange(0, wave.size - 1, 1 / 3)
+    raw = np.interp(at, np.arange(wave.size), wave).astype("<i2").repeat(2)
+    (tmp_path / "q.raw").write_bytes(raw.tobytes())
+    script = tmp_path / "mine.toml"
+    script.write_text('[[questions]]\ntext = "How long does the crossing take?"\naudio = "q.raw"\nformat = "s16le"\n')
+    found, told, said = mended.smoke(tmp_path, "--agent", "mina", "--wait", "3", "--script", str(script))
+    assert ([one["code"] for one in told["findings"]], found) == (["question_format"], 65), said
+    assert "48000 Hz, 2 channels" in told["findings"][0]["says"] and not told["session"]
     assert not mended.running()
 
 

@@ -114,9 +114,10 @@ async def test_a_room_that_is_not_entered(
 async def test_nobody_is_at_the_rooms_address() -> None:
     """It is said at once."""
     began = time.monotonic()
-    with pytest.raises(SimliUnavailable):
-        async with entered("http://127.0.0.1:9/room/a", Watch(), SHORT):
-            pass
+    for url in ("http://127.0.0.1:9/room/a", "ftp://127.0.0.1/a", "http://127.0.0.1:x/a"):
+        with pytest.raises(SimliUnavailable):
+            async with entered(url, Watch(), SHORT):
+                pass
     assert time.monotonic() - began < 1.0
 
 
