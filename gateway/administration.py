@@ -61,7 +61,8 @@ def bound(current: Current, ingests: Jobs, pad: Launchpad) -> Administration:
         sessions.sessions_desk(pad),
         faces_desk(pad.simli, lambda: current.agents, settings.environ),
     )
-    return Administration(keys, files, rotate, shelves(settings, current.opened.knowledge, ingests), turns, desk)
+    knowledge = shelves(settings, current.opened.knowledge, ingests)
+    return Administration(keys, files, rotate, knowledge, turns, store.turns.told, desk)
 
 
 read = agent_files.read

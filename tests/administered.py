@@ -1,6 +1,6 @@
 """A gateway whose admin API is asked: real files, real versions, quick vectors, on a real socket."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from gateway.retrieval.jobs import Ingest
 from gateway.retrieval.shelves import shelves
 from gateway.settings import Knowledge, Limits, Route, Settings, Target
 from gateway.store import turn_records
-from gateway.types import Agent, Key, Source, Turn, WantedTurns
+from gateway.types import Agent, Key, Source, Turn, TurnRecord, WantedTurns
 from gateway.types.administration import Administration, KeyCabinet, Rotated, TurnsKept, WantedKey
 from gateway.types.turn import AttemptRecord
 from tests.desk import Desked
@@ -108,6 +108,13 @@ def settings(root: Path, upstream: str = "http://127.0.0.1:9") -> Settings:
     )
 
 
+async def told(wanted: WantedTurns) -> AsyncGenerator[TurnRecord | None, None]:
+    """The same ones, and no other."""
+    yield None
+    for one in (await turns(wanted)).turns:
+        yield one
+
+
 @asynccontextmanager
 async def administered(
     root: Path,
@@ -137,6 +144,7 @@ async def administered(
             cabinet.rotate,
             shelves(made, searches, ingests),
             turns,
+            told,
             desk.desk(),
         )
         app = create_app(sharing(made), served, drain, retrieve=searches.retrieve, administered=known, access=access)

@@ -178,10 +178,11 @@ def _described(operation: Operation) -> Schema:
     made = _answering(reference, operation.summary, operation.status)
     responses = made["responses"]
     if operation.feed:
-        feed = {"schema": {"description": "`event: progress` or `event: end`."}, "x-event-schema": reference}
+        event = {"$ref": REFERENCE.format(model=operation.feed.gives.__name__)}
+        feed = {"schema": {"description": operation.feed.says}, "x-event-schema": event}
         answer = responses.setdefault("200", {"description": operation.summary, "content": {}})
         answer["content"]["text/event-stream"] = feed
-        made["description"] = "With `Accept: text/event-stream`: `progress` events, and `end` as the last one."
+        made["description"] = f"With `Accept: text/event-stream`: {operation.feed.says}"
     if operation.text:
         made["responses"]["200"]["content"]["text/plain"] = {"schema": {"type": "string"}}
         made["description"] = "With `Accept: text/plain`: text for people."

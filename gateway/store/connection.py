@@ -33,8 +33,9 @@ FIRST, LONGEST = 0.05, 0.5
 """Seconds until a store that is away is looked for, doubled up to the half."""
 PATIENT = 2
 """Operations at once that no turn waits for."""
-CONNECTIONS = PATIENT + 2
-"""Those, one to listen on, and one in its place. One more, in a pool of its own, serves all turns."""
+CONNECTIONS = PATIENT + 4
+"""Those; two to listen on (signals, turns as they end), and one in the place of each while it still closes. One more, in
+a pool of its own, serves all turns."""
 
 
 @dataclass(frozen=True, slots=True)

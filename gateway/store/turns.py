@@ -10,7 +10,8 @@ While the store is away they stay with the process, which shows its own.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from gateway.errors import StoreUnavailable
@@ -18,6 +19,7 @@ from gateway.errors.redaction import Redact
 from gateway.store import turn_records
 from gateway.store.connection import Connection, Script
 from gateway.store.errands import Errands
+from gateway.store.following import Following
 from gateway.store.sessions import KEPT, MARGIN
 from gateway.types import Turn, TurnRecord, WantedTurns
 
@@ -34,20 +36,21 @@ REFUSED = 20
 KEEP = Script("""
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[2])
 for i = 2, #KEYS do
-  local at, text, worded = ARGV[3 * i - 1], ARGV[3 * i], ARGV[3 * i + 1]
+  local at, text, worded = ARGV[3 * i], ARGV[3 * i + 1], ARGV[3 * i + 2]
   if worded ~= '' then
     local told = redis.call('HMGET', KEYS[i], 'transcript', 'started')
     if told[1] == '1' and tonumber(told[2]) <= at + tonumber(ARGV[3]) then text = worded end
   end
   redis.call('ZADD', KEYS[1], at, text)
+  redis.pcall('PUBLISH', ARGV[5], text)
 end
 redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -1 - tonumber(ARGV[1]))
 redis.call('EXPIRE', KEYS[1], math.ceil(ARGV[4]))
 return 1
 """)
 """More records, with their words only where the session's own record has them kept. KEYS: records, and for each its
-session's record. ARGV: how many are kept, from when on, the margin between clocks, seconds; and for each when the turn
-began, the record, and the one with its words or nothing."""
+session's record. ARGV: how many are kept, from when on, the margin between clocks, seconds, the channel on which they
+are told; and for each when the turn began, the record, and the one with its words or nothing."""
 
 
 @dataclass(slots=True)
@@ -115,6 +118,7 @@ class Turns:
             _Shelf(connection.key(*parts), deque(maxlen=min(most, OWN)), deque(maxlen=min(most, OWN)))
             for parts in (("turns",), ("turns", "refused"))
         )
+        self._following = Following(connection)
         self._second, self._refusals = 0, 0
         self._due = False
 
@@ -146,6 +150,21 @@ class Turns:
             found |= {(one.id, one.at): one for one in told}
         newest = sorted(found.values(), key=lambda one: one.at, reverse=True)
         return newest[: wanted.limit], whole
+
+    async def told(self, wanted: WantedTurns) -> AsyncGenerator[TurnRecord | None, None]:
+        """The last ones that are asked for, oldest first, then each when it was kept; None now and then, at once too.
+
+        Ends where the store goes. Raises StoreUnavailable, Overloaded, before anything is told.
+        """
+        async with aclosing(self._following.told(wanted)) as news:
+            yield await anext(news)
+            last, _ = await self.listed(wanted)
+            for one in reversed(last):
+                yield one
+            shown = {(one.id, one.at) for one in last}
+            async for news_ in news:
+                if news_ is None or (news_.id, news_.at) not in shown:
+                    yield news_
 
     def _flooded(self) -> bool:
         """Whether this second has had its refusals."""
@@ -183,7 +202,8 @@ class Turns:
 
     async def _written(self, shelf: _Shelf, batch: Sequence[_Kept]) -> None:
         """Write these. Raises StoreUnavailable; they are tried again then, when the next turn ends."""
-        keys, arguments = [shelf.key], [self._most, self._clock() - KEPT, MARGIN, KEPT]
+        arguments: list[str | float] = [self._most, self._clock() - KEPT, MARGIN, KEPT, self._following.channel]
+        keys = [shelf.key]
         told: list[str | float] = []
         for kept in batch:
             if kept.lone:

@@ -104,5 +104,9 @@ class Administration(NamedTuple):
     """Renew an agent's capability. Raises StoreUnavailable."""
     knowledge: KnowledgeShelves
     turns: Callable[[WantedTurns], Awaitable[TurnsKept]]
+    told: Callable[[WantedTurns], AsyncGenerator[TurnRecord | None, None]]
+    """The last turns, oldest first, then each as it ends; None at once and now and then. Ends where the store goes.
+
+    Raises StoreUnavailable, Overloaded, before anything is told."""
     desk: Desk
     """What is between the gateway and Simli."""

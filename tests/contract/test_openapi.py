@@ -197,6 +197,15 @@ async def test_a_streamed_answer_is_what_is_described(running: Administered, des
         described.validate(orjson.loads(event), content["text/event-stream"]["x-event-schema"]["anyOf"][0])
 
 
+async def test_a_feed_of_turns_is_what_is_described(running: Administered, described: Described) -> None:
+    """Each event's data fits the schema of a turn."""
+    answer = await running.http.get("/admin/turns", headers={"accept": "text/event-stream"})
+    content = described.document["paths"]["/admin/turns"]["get"]["responses"]["200"]["content"]
+    ((name, data),) = [one.split("\n") for one in answer.text.strip().split("\n\n")]
+    assert name == "event: turn"
+    described.validate(orjson.loads(data.removeprefix("data: ")), content["text/event-stream"]["x-event-schema"])
+
+
 async def test_a_request_that_is_described_is_understood(described: Described, running: Administered) -> None:
     """The example of a body fits its schema, and a body that fits no schema is refused by the gateway too."""
     content = described.document["paths"]["/admin/knowledge/{collection}/search"]["post"]["requestBody"]["content"]

@@ -1,4 +1,4 @@
-"""A job as server-sent events. Who hangs up stops watching; the job goes on."""
+"""A job, and turns, as server-sent events. Who hangs up stops watching; the job goes on."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
@@ -8,6 +8,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from sse_starlette.sse import AppStatus
 
 from gateway.http.admin.bodies import HEADERS
+from gateway.types import TurnRecord
 from gateway.types.knowledge import IngestJob
 
 PING = 15
@@ -17,12 +18,7 @@ PING = 15
 def fed(
     jobs: AsyncGenerator[IngestJob, None], draining: Callable[[], bool], write_timeout: float
 ) -> EventSourceResponse:
-    """`progress` events, and `end` as the last; where the process is about to stop the feed ends without it.
-
-    sse-starlette's own end of feeds is switched off: it looks for uvicorn's signal handlers, which are not in place
-    here, and remembers for the whole process that it has seen an end.
-    """
-    AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]  # sse-starlette does not say
+    """`progress` events, and `end` as the last; where the process is about to stop the feed ends without it."""
 
     async def events() -> AsyncIterator[ServerSentEvent]:
         last: IngestJob | None = None
@@ -36,4 +32,27 @@ def fed(
                 if draining():
                     return
 
-    return EventSourceResponse(events(), headers=HEADERS, ping=PING, sep="\n", send_timeout=write_timeout)
+    return _response(events(), write_timeout)
+
+
+def followed(
+    turns: AsyncGenerator[TurnRecord | None, None], draining: Callable[[], bool], write_timeout: float
+) -> EventSourceResponse:
+    """A `turn` event for each; where the process is about to stop, or the store goes, the feed ends."""
+
+    async def events() -> AsyncIterator[ServerSentEvent]:
+        async with aclosing(turns):
+            async for turn in turns:
+                if turn is not None:
+                    yield ServerSentEvent(orjson.dumps(turn).decode(), event="turn", sep="\n")
+                if draining():
+                    return
+
+    return _response(events(), write_timeout)
+
+
+def _response(events: AsyncIterator[ServerSentEvent], write_timeout: float) -> EventSourceResponse:
+    """sse-starlette's, without its own end of feeds: it looks for uvicorn's signal handlers, which are not in place
+    here, and remembers for the whole process that it has seen an end."""
+    AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]  # sse-starlette does not say
+    return EventSourceResponse(events, headers=HEADERS, ping=PING, sep="\n", send_timeout=write_timeout)

@@ -25,6 +25,15 @@ class Nothing:
     """No body, or an empty object."""
 
 
+class Feed(NamedTuple):
+    """Server-sent events."""
+
+    gives: Any
+    """The type of each one's data."""
+    says: str
+    """Which events come."""
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One method of one path."""
@@ -40,8 +49,8 @@ class Operation:
     status: int = 200
     errors: tuple[type[GatewayError], ...] = ()
     """Beside those that every operation has."""
-    feed: bool = False
-    """With `Accept: text/event-stream` it answers with server-sent events, each with such a body."""
+    feed: Feed | None = None
+    """What it answers with where `Accept: text/event-stream` asks for that."""
     uploads: tuple[str, ...] = ()
     """Media types of a body that is no JSON: `perform` is given an `Upload`."""
     text: bool = False

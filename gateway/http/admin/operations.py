@@ -10,15 +10,18 @@ from gateway.errors import (
     FilesAtFault,
     NotFound,
     NotWritable,
+    Overloaded,
     StoreUnavailable,
 )
 from gateway.http.admin import agents, keys, knowledge, turns
 from gateway.http.admin.at_simli import AT_SIMLI
-from gateway.http.admin.operation import Nothing, Operation
+from gateway.http.admin.operation import Feed, Nothing, Operation
 from gateway.types import TurnRecord
 from gateway.types.knowledge import IngestJob
 
 _KEPT = (StoreUnavailable,)
+_PROGRESS = Feed(IngestJob, "`progress` events, and `end` as the last one.")
+_TURNS = Feed(TurnRecord, "the turns that are listed, oldest first, and each as it ends: `turn` events.")
 _INGEST = (NotFound, Conflict, Draining, NotWritable, DiskFull)
 OPERATIONS = (
     Operation("GET", "/admin/keys", "What is known of the keys", keys.KeysListed, keys.listed, errors=_KEPT),
@@ -57,11 +60,11 @@ OPERATIONS = (
         Nothing,
         202,
         _INGEST,
-        feed=True,
+        feed=_PROGRESS,
         leads=("job", "/id"),
     ),
     Operation(
-        "GET", "/admin/knowledge/jobs/{job}", "An ingest", IngestJob, knowledge.job, errors=(NotFound,), feed=True
+        "GET", "/admin/knowledge/jobs/{job}", "An ingest", IngestJob, knowledge.job, errors=(NotFound,), feed=_PROGRESS
     ),
     Operation(
         "GET",
@@ -80,7 +83,7 @@ OPERATIONS = (
         Nothing,
         202,
         _INGEST,
-        feed=True,
+        feed=_PROGRESS,
     ),
     Operation(
         "POST",
@@ -100,7 +103,16 @@ OPERATIONS = (
         knowledge.RollbackAsked,
         errors=(NotFound, Conflict, NotWritable, DiskFull),
     ),
-    Operation("GET", "/admin/turns", "The last turns", turns.TurnsListed, turns.listed, turns.TurnsAsked),
+    Operation(
+        "GET",
+        "/admin/turns",
+        "The last turns",
+        turns.TurnsListed,
+        turns.listed,
+        turns.TurnsAsked,
+        errors=(StoreUnavailable, Overloaded),
+        feed=_TURNS,
+    ),
     Operation("GET", "/admin/turns/{request}", "A turn", TurnRecord, turns.shown, errors=(NotFound,)),
     *AT_SIMLI,
 )

@@ -7,9 +7,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, with_config
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from gateway.errors import NotFound
 from gateway.http.admin.bodies import BODY, answered
+from gateway.http.admin.feed import followed
 from gateway.http.admin.operation import PARAMETERS, Nothing
 from gateway.http.state import State
 from gateway.settings.build import NAME
@@ -48,10 +50,15 @@ class TurnsListed:
     """They are those of all processes; false: the store is away, and they are those of the process that was asked."""
 
 
-async def listed(request: Request[State], asked: TurnsAsked) -> Response:
-    """List the turns that are asked for."""
+async def listed(request: Request[State], asked: TurnsAsked) -> Response | ASGIApp:
+    """List the turns that are asked for, or feed them as they end."""
+    state = request.state
     wanted = WantedTurns(asked.session, asked.agent, asked.outcome, asked.request, asked.limit)
-    found = await request.state["administration"].turns(wanted)
+    if "text/event-stream" in request.headers.get("accept", ""):
+        told = state["administration"].told(wanted)
+        await anext(told)
+        return followed(told, state["draining"], state["settings"].server.write_timeout)
+    found = await state["administration"].turns(wanted)
     return answered(TurnsListed(list(found.turns), found.whole))
 
 
