@@ -34,8 +34,8 @@ FIRST, LONGEST = 0.05, 0.5
 PATIENT = 2
 """Operations at once that no turn waits for."""
 CONNECTIONS = PATIENT + 4
-"""Those; two to listen on (signals, turns as they end), and one in the place of each while it still closes. One more, in
-a pool of its own, serves all turns."""
+"""Those; two to listen on (signals, turns as they end), and one in the place of each while it still closes. One more,
+in a pool of its own, serves all turns."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,42 @@
+"""What Prometheus and Grafana are given, made of code: `python -m tests.monitoring` writes it into `deploy/`.
+
+So that a metric's name stands in one place, and a test can hold every expression against what `/metrics` serves.
+"""
+
+from collections.abc import Mapping
+
+import orjson
+import yaml
+
+from tests.monitoring import alerts, dashboard, proofs
+
+HEAD = "# Made by `python -m tests.monitoring`. Change it there.\n"
+
+
+def files() -> Mapping[str, str]:
+    """Every file, by its path below the root."""
+    return {
+        "deploy/prometheus/rules.yml": _yaml({"groups": alerts.groups()}),
+        "deploy/prometheus/rules.test.yml": _yaml(proofs.document()),
+        "deploy/prometheus/prometheus.yml": _yaml(SCRAPE),
+        "deploy/grafana/gateway.json": orjson.dumps(dashboard.document(), option=orjson.OPT_INDENT_2).decode() + "\n",
+    }
+
+
+SCRAPE = {
+    "global": {"scrape_interval": "15s", "evaluation_interval": "15s"},
+    "rule_files": ["rules.yml"],
+    "scrape_configs": [
+        {
+            "job_name": "gateway",
+            "static_configs": [{"targets": ["127.0.0.1:8000"]}],
+            "authorization": {"credentials_file": "gateway.key"},
+        }
+    ],
+}
+"""`gateway.key` holds a key of scope `metrics`."""
+
+
+def _yaml(value: object) -> str:
+    text: str = yaml.safe_dump(value, sort_keys=False, width=1000, allow_unicode=True)
+    return HEAD + text
