@@ -123,12 +123,13 @@ class Run:
                 self.film_at = at - self.watch.began
             recording.take(frame, at)
 
-        self.watch.sinks.append(see)
+        scene = Scene(
+            self.wanted, place, opened, self.watch, self.steps, speaking, ears,
+            Listening(self.watch), Lips(self.watch), self.epoch,
+        )  # fmt: skip
+        self.watch.sinks.append(see)  # the last: what is recorded may be given other times by whoever writes it
         try:
-            yield Scene(
-                self.wanted, place, opened, self.watch, self.steps, speaking, ears,
-                Listening(self.watch), Lips(self.watch), self.epoch,
-            )  # fmt: skip
+            yield scene
         finally:
             speaking.close()
             ears.close()

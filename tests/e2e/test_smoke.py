@@ -38,7 +38,7 @@ facts = ["fifty minutes"]
 text = "Why did people leave the village?"
 interrupted = true
 [[questions]]
-text = "And how long is the Cliff Path?"
+text = "At what height is the highest hill on the island?"
 """
 CONFIG = """
 prompts = {prompts}
@@ -142,10 +142,12 @@ def test_a_whole_conversation_by_voice(world: World, tmp_path: Path) -> None:
 
 def test_a_whole_conversation_by_text(world: World, tmp_path: Path) -> None:
     """The gateway is asked as by any caller, a face speaks the answers, and an interruption hangs up on the model."""
-    status, told, said = world.smoke(tmp_path, "--compose", "--script", str(world.script))
+    short = tmp_path / "short.toml"
+    short.write_text(SCRIPT[SCRIPT.index("[[questions]]", 2) :])
+    status, told, said = world.smoke(tmp_path, "--compose", "--script", str(short))
     assert (status, told["findings"], told["mode"]) == (0, [], "compose"), said
     assert all(turn["heard"] and not turn["missing"] for turn in told["turns"])
-    assert told["turns"][1]["silent_ms"] <= 300 and told["turns"][1]["upstream"] == "cancelled"
+    assert told["turns"][0]["silent_ms"] <= 300 and told["turns"][0]["upstream"] == "cancelled"
     assert not world.running()
 
 
@@ -207,9 +209,9 @@ REFUSED = [
     ),
 ]
 SILENT = [
-    Row("voice key", "voice_silent", 77, behaviour={"tts": "refused"}),
-    Row("LLM key", "llm_key_refused", 77, behaviour={"llm_key": "wrong"}),
-    Row("LLM never called", "llm_not_called", 69, behaviour={"llm": "never"}),
+    Row("voice key", "voice_silent", 77, behaviour={"tts": "refused"}, wait=2.0),
+    Row("LLM key", "llm_key_refused", 77, behaviour={"llm_key": "wrong"}, wait=2.0),
+    Row("LLM never called", "llm_not_called", 69, behaviour={"llm": "never"}, wait=2.0),
     Row("wrong format", "wrong_rate", 65, behaviour={"sound": "wrong_rate"}),
     Row("dropped in an answer", "session_dropped", 75, behaviour={"drops_after": 9.0}),
 ]
@@ -238,7 +240,7 @@ def test_another_llm_that_answers_is_named(mended: World, tmp_path: Path) -> Non
     mended.set("faults", {"operation": "auto.start", "status": 200, "body": started})
     found, told, said = mended.smoke(tmp_path, "--agent", "mina", "--questions", "1", "--wait", "3")
     assert ([one["code"] for one in told["findings"]], found) == (["llm_ignored"], 69), said
-    assert "at Simli" in told["turns"][0]["heard"], told["turns"]
+    assert "Simli" in told["turns"][0]["heard"], told["turns"]
     assert not mended.running()
 
 
