@@ -22,6 +22,7 @@ from gateway.http.errors import on_gateway_error, on_http_exception
 from gateway.http.limits import Load, WrongKeys
 from gateway.http.state import Access, State
 from gateway.http.urls import routes
+from gateway.observe.exporting import exported
 from gateway.observe.metrics import Known, Metrics
 from gateway.observe.present import Reading
 from gateway.reloading import Current, Found
@@ -33,6 +34,7 @@ from gateway.watching import Sources, followed
 
 __all__ = ["Drain", "create_app"]
 
+VERSION = version("simli-gateway")
 EXPOSED = ("x-request-id", "x-gateway-sources", "x-gateway-target", "Server-Timing")
 
 
@@ -113,13 +115,14 @@ def _lifespan(
             if given.sources is not None:
                 await stack.enter_async_context(_beside(followed(settings, given.sources, current.reload)))
             metrics = _metrics(current, drain, load, given.missing)
+            traced = await stack.enter_async_context(exported(settings.otlp_endpoint, VERSION, current.redact))
             administered = given.administered
             if administered is None:
                 administered = await stack.enter_async_context(administration.opened(current))
             yield State(
                 settings=settings,
                 brain=current.brain,
-                ended=_recorder(opened.store, current.redact, metrics),
+                ended=_recorder(opened.store, current.redact, metrics, traced),
                 missing=lambda: [*opened.missing(), *given.missing()],
                 draining=lambda: drain.begun,
                 reload=current.reload,
@@ -150,16 +153,17 @@ def _metrics(current: Current, drain: Drain, load: Load, missing: Callable[[], I
         )
 
     known = Known(lambda: current.agents, lambda: current.settings.routes, opened.targets)
-    return Metrics(known, reading, version("simli-gateway"))
+    return Metrics(known, reading, VERSION)
 
 
-def _recorder(store: Store, redact: Redact, metrics: Metrics) -> Callable[[Turn], None]:
-    """What becomes of a turn's record: it is counted; a line in the log; in the store one of the recent turns, and a
-    session's words, which the log never has."""
+def _recorder(store: Store, redact: Redact, metrics: Metrics, traced: Callable[[Turn], None]) -> Callable[[Turn], None]:
+    """What becomes of a turn's record: it is counted; a line in the log; spans of its trace, where somebody collects
+    them; in the store one of the recent turns, and a session's words, which neither log nor trace has."""
 
     def ended(turn: Turn) -> None:
         metrics.turned(turn)
         observe.turn_ended(turn)
+        traced(turn)
         store.turns.turned(turn, redact)
         if turn.outcome != "refused" or turn.said is not None:  # who is refused at the door holds no session open
             store.sessions.turned(turn)

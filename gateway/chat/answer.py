@@ -102,7 +102,7 @@ async def _asked(
         turn.phase = "retrieve"
         began = brain.clock()
         looked_up = await brain.retrieve(agent.collections, wanted, agent.retrieval)
-        turn.timings["retrieve"] = (brain.clock() - began) * 1000
+        turn.starts["retrieve"], turn.timings["retrieve"] = (began - turn.began) * 1000, (brain.clock() - began) * 1000
     turn.retrieved = looked_up
     nonce = secrets.token_hex(4)
     prompt = prompts.composed(agent, request, said, looked_up, today=brain.today(), nonce=nonce, trace=turn.trace)

@@ -75,7 +75,7 @@ async def _answered(
     chat = requests.parse(received, limits)
     if chat.stream is None and _wants_json(request):
         chat = replace(chat, stream=False)
-    turn.timings["parse"] = (brain.clock() - began) * 1000
+    turn.starts["parse"], turn.timings["parse"] = (began - turn.began) * 1000, (brain.clock() - began) * 1000
     _listened(turn, chat, brain, caller, request)
     path_agent = request.path_params.get("agent", "")
     if caller.agent and not chat.model:

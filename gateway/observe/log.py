@@ -56,7 +56,10 @@ def fields(turn: Turn) -> dict[str, Any]:
         "target": turn.target,
         "key": turn.key,
         "session": turn.session,
-        "attempts": [attempt._asdict() for attempt in turn.attempts],
+        "attempts": [
+            {"target": one.target, "code": one.code, "milliseconds": one.milliseconds, "kind": one.kind}
+            for one in turn.attempts
+        ],
         "filler": turn.filler,
         "stream": turn.stream,
         "status": turn.status,

@@ -14,7 +14,7 @@ LEAST = {"GATEWAY_ADMIN_KEY": 16, "GATEWAY_SECRET": 32}
 """Characters: 16 of a random key are past guessing over a network; the secret signs what strangers may try offline."""
 
 
-_OTHERS = ("GATEWAY_PUBLIC_URL", "REDIS_URL", "SIMLI_URL", "SIMLI_API_KEY")
+_OTHERS = ("GATEWAY_PUBLIC_URL", "REDIS_URL", "SIMLI_URL", "SIMLI_API_KEY", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$")
 """Names of variables whose values are never shown, ours or not."""
 
@@ -33,6 +33,10 @@ def read(settings: Settings, environ: Mapping[str, str], builder: Builder) -> Se
     if redis and not (_is_url(redis, "redis", "rediss") or redis.startswith("unix:///")):
         problem = "must be a URL such as redis://127.0.0.1:6379/0 (redis, rediss or unix)"  # never shows the URL
         builder.faults.append(Fault("REDIS_URL", 0, "", problem))
+    collector = found["OTEL_EXPORTER_OTLP_ENDPOINT"]
+    if collector and not _is_url(collector, "http", "https"):
+        problem = "must be the base URL of a collector that takes OTLP over HTTP, such as http://127.0.0.1:4318"
+        builder.faults.append(Fault("OTEL_EXPORTER_OTLP_ENDPOINT", 0, "", problem))
     simli, key = found["SIMLI_URL"], found["SIMLI_API_KEY"]
     if simli and not _is_url(simli, "http", "https"):
         builder.faults.append(Fault("SIMLI_URL", 0, "", f"must be a URL such as {SIMLI_URL}"))
@@ -49,6 +53,7 @@ def read(settings: Settings, environ: Mapping[str, str], builder: Builder) -> Se
         secret=found["GATEWAY_SECRET"],
         public_url=public.rstrip("/"),
         redis_url=redis,
+        otlp_endpoint=collector,
     )
 
 
@@ -58,6 +63,8 @@ def withheld(settings: Settings) -> list[str]:
     found += [settings.simli_key] if settings.simli_key != SANDBOX_KEY else []
     found += [value.strip() for name, value in settings.environ.items() if _SECRET.search(name)]
     found += [target.key for route in settings.routes.values() for target in route.targets]
+    headers = settings.environ.get("OTEL_EXPORTER_OTLP_HEADERS", "")
+    found += [unquote(each.partition("=")[2]).strip() for each in headers.split(",")]
     if settings.redis_url:
         found.append(unquote(urlsplit(settings.redis_url).password or ""))
     return [value for value in found if value]

@@ -103,6 +103,7 @@ RULES = {
     (Settings, "prompts"): Rule(pattern=r".+", says="a path"),
     (Settings, "var"): Rule(pattern=r".+", says="a path"),
     (Settings, "redis_url"): Rule(withheld="a store's URL may hold a password: put it into REDIS_URL"),
+    (Settings, "otlp_endpoint"): Rule(withheld="is set by the environment: OTEL_EXPORTER_OTLP_ENDPOINT"),
     (Settings, "admin_key"): Rule(withheld="a key does not belong in a file: put it into GATEWAY_ADMIN_KEY"),
     (Settings, "secret"): Rule(withheld="a secret does not belong in a file: put it into GATEWAY_SECRET"),
     (Settings, "public_url"): Rule(withheld="is set by the environment: GATEWAY_PUBLIC_URL"),

@@ -215,6 +215,8 @@ class Settings:
     """State that is not the truth: knowledge versions, vectors, the converted model. GATEWAY_VAR."""
     redis_url: str = field(default="", repr=False)
     """REDIS_URL; empty: the gateway starts its own store. Never in a file, since it may hold a password."""
+    otlp_endpoint: str = ""
+    """OTEL_EXPORTER_OTLP_ENDPOINT: the base URL of a collector of traces, by HTTP; empty: there are no traces."""
     admin_key: str = field(default="", repr=False)
     """GATEWAY_ADMIN_KEY; empty: `/admin` answers to callers on this machine only."""
     secret: str = field(default="", repr=False)

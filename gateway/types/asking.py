@@ -59,6 +59,8 @@ class Attempted(NamedTuple):
     """Until its first useful chunk, or until it failed."""
     kind: AttemptKind = "first"
     """Why it was asked."""
+    began: float = 0.0
+    """When, in seconds of the clock of turns."""
 
 
 Note: TypeAlias = Callable[[Attempted], None]

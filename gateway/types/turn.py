@@ -56,6 +56,8 @@ class Turn:
     """Milliseconds: of the steps parse, retrieve and upstream (until its first useful chunk); from the turn's beginning
     until the first text went out (ttft) and until its end (total). Where the caller hung up: until that was noticed
     (hangup), and from then on until the upstream was closed (close)."""
+    starts: dict[str, float] = field(default_factory=dict)
+    """When the steps parse and retrieve began, in milliseconds from the turn's beginning."""
     hung_up: float = 0.0
     """When it was noticed that the caller has, on the clock of `began`; 0: it was not."""
     upstream: Upstream = ""

@@ -70,7 +70,7 @@ class Attempt:
                 return Opened(candidate.named(prompt.model), gate.resumed(leading, chunks, over), chunks.aclose)
 
     def _told(self, target: str, began: float, kind: Kind, code: str) -> None:
-        self.note(Attempted(target, code, (self.clock() - began) * 1000, kind))
+        self.note(Attempted(target, code, (self.clock() - began) * 1000, kind, began))
 
 
 def _put_right(health: Health, prompt: Prompt, asked: Prompt, error: UpstreamRejected, mended: int) -> Prompt:

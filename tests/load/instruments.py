@@ -2,7 +2,8 @@
 
 A gateway process is asked for turns of every ending (`mixture.py`), some at once. Then each turn's line in the log, its
 record in `/admin/turns` and what the upstream counted itself are held against what the turn was, one by one, and the
-metrics against the sums of the lines. Nothing may be missing, doubled or different.
+metrics against the sums of the lines, and the spans that a collector got against the lines. Nothing may be missing,
+doubled or different.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import httpx
 import orjson
 
 from tests.caller import calling
+from tests.collector import Collector, Span, collecting
 from tests.load.mixture import THEIRS, Asked, Told, mixture
 from tests.scraped import Scraped, scraped
 from tests.serving import Gateway, gateway_process
@@ -59,25 +61,27 @@ You answer.
 
 
 class Place(NamedTuple):
-    """A gateway, its upstream, and what the upstream counted."""
+    """A gateway, its upstream, what the upstream counted, and who collects its traces."""
 
     gateway: Gateway
     upstream: Upstream
     asked: Asked
+    collector: Collector
 
 
 @asynccontextmanager
 async def place() -> AsyncIterator[Place]:
     """The upstream in this loop, the gateway as a process."""
     asked = Asked()
-    async with scripted(asked.answered) as upstream:
+    async with scripted(asked.answered) as upstream, collecting() as collector:
         upstream.remember = False
         with tempfile.TemporaryDirectory(prefix="instruments-") as prompts:
             _written(Path(prompts))
-            process = gateway_process(CONFIG.format(prompts=prompts, upstream=upstream.url))
+            environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
+            process = gateway_process(CONFIG.format(prompts=prompts, upstream=upstream.url), environ)
             gateway = await asyncio.to_thread(process.__enter__)
             try:
-                yield Place(gateway, upstream, asked)
+                yield Place(gateway, upstream, asked, collector)
             finally:
                 await asyncio.to_thread(process.__exit__, None, None, None)
 
@@ -174,6 +178,34 @@ def differences(
         yield "turns are still in flight"
 
 
+async def spans(at: Place) -> list[Span]:
+    """Of turns and of attempts."""
+    return [span for span in at.collector.spans if span.kind in ("server", "client")]
+
+
+def untraced(told: Sequence[Any], found: Sequence[Span]) -> Iterator[str]:
+    """What lines and spans do not agree in."""
+    turns = Counter(span.attributes["gateway.request_id"] for span in found if span.kind == "server")
+    by_id = {span.id: span for span in found if span.kind == "server"}
+    attempts: dict[str, list[Span]] = {}
+    for span in sorted((span for span in found if span.kind == "client"), key=lambda span: span.began):
+        attempts.setdefault(span.parent, []).append(span)
+    if turns != Counter(line["request_id"] for line in told) or set(attempts) - set(by_id):
+        yield f"{len(told)} lines, and spans of {len(turns)} turns"
+    for line in told:
+        one = by_id.get(line["span_id"])
+        says = (one.trace, one.attributes["gateway.outcome"], one.attributes.get("error.type", "")) if one else ()
+        if says != (line["trace_id"], line["outcome"], line["code"]):
+            yield f"{line['request_id']}: the span says {says}"
+        tried = [_attempt(each.attributes) for each in attempts.get(line["span_id"], ())]
+        if tried != [(each["target"], each["kind"], each["code"]) for each in line["attempts"]]:
+            yield f"{line['request_id']}: spans of {tried}"
+
+
+def _attempt(told: dict[str, Any]) -> tuple[str, str, str]:
+    return told["gateway.target"], told["gateway.attempt.kind"], told.get("error.type", "")
+
+
 def _wanted(one: Told) -> tuple[Any, ...]:
     """What must be told of the turn."""
     kind = one.kind
@@ -255,7 +287,10 @@ async def agreed(count: int, at: Place) -> list[str]:
         await asked(some, at)
         kept |= await records(some, at)
     told = await lines(count, at)
-    return list(differences(turns, told, kept, at.asked, await scraped(at.gateway.url)))
+    seen = await scraped(at.gateway.url)
+    expected = count + sum(len(one.kind.attempts) for one in turns)
+    await until(lambda: spans(at), lambda spans: len(spans) >= expected)
+    return [*differences(turns, told, kept, at.asked, seen), *untraced(told, await spans(at))]
 
 
 async def main_run(count: int) -> bool:
@@ -267,7 +302,7 @@ async def main_run(count: int) -> bool:
         print(f"{count} turns, {requests} requests to the upstream, {time.monotonic() - began:.1f} s")
     for one in found[:20]:
         print(f"  {one}"[:300])
-    agree = "metrics, log lines, records and the upstream's own count agree"
+    agree = "metrics, log lines, records, spans and the upstream's own count agree"
     print(f"{len(found)} differences" if found else agree)
     return not found
 

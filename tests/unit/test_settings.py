@@ -269,16 +269,29 @@ def test_a_loopback_host_can_ask_for_keys() -> None:
     assert read().auth.anonymous and not read("[auth]\nanonymous = false").auth.anonymous
 
 
+@pytest.mark.parametrize("wrong", ["127.0.0.1:4318", "grpc://127.0.0.1:4317", "http://"])
+def test_a_collector_is_a_url_of_http(wrong: str) -> None:
+    """Without one there are no traces; one that cannot be spoken to is a fault at start, not a line at every turn."""
+    assert read().otlp_endpoint == ""
+    assert read(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:4318").otlp_endpoint == "http://127.0.0.1:4318"
+    with pytest.raises(ConfigurationError) as caught:
+        read(OTEL_EXPORTER_OTLP_ENDPOINT=wrong)
+    assert [fault.where for fault in caught.value.faults] == ["OTEL_EXPORTER_OTLP_ENDPOINT"]
+
+
 def test_what_must_never_be_shown_is_known() -> None:
-    """Keys of targets, the admin key, the secret, and the password in the store's URL."""
+    """Keys of targets, the admin key, the secret, the password in the store's URL, and what a collector is told."""
     found = read(
         TARGET + 'key_env = "MY_KEY"\n',
         MY_KEY="target-key",
         GATEWAY_ADMIN_KEY="a" * 16,
         GATEWAY_SECRET="s" * 32,
         REDIS_URL="redis://user:p%40ss-word@127.0.0.1:6379/0",
+        OTEL_EXPORTER_OTLP_HEADERS="authorization=Basic%20c2VjcmV0,x-scope=team-one",
     )
-    assert set(withheld(found)) == {"target-key", "a" * 16, "s" * 32, "p@ss-word"}
+    assert set(withheld(found)) == {
+        "target-key", "a" * 16, "s" * 32, "p@ss-word", "Basic c2VjcmV0", "team-one",
+    }  # fmt: skip
     assert withheld(read()) == []
 
 
