@@ -177,9 +177,7 @@ def of_interruption(one: Exchange) -> Iterator[Finding]:
         return
     took = 1000 * (broken.silent - broken.began)
     if took > HUSHED_MS:
-        says = (
-            f"The avatar was heard for {took:.0f} ms after the person had begun to speak; the bar is {HUSHED_MS:g} ms."
-        )
+        says = f"The avatar was heard for {took:.0f} ms after the person began to speak; the bar is {HUSHED_MS:g} ms."
         if broken.crowded > CROWDED:
             many = f"{broken.crowded:.1f} programs wanted each core of this machine then, which says little of Simli."
             yield _turn(one, "machine_busy", f"{says} But {many}")
