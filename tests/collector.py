@@ -1,7 +1,6 @@
 """A collector of traces: takes OTLP over HTTP as protobuf, and keeps the spans."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,13 +41,6 @@ class Collector:
     spans: list[Span] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
-
-    async def until(self, true: Callable[[list[Span]], bool]) -> list[Span]:
-        """The spans, once that is true of them."""
-        async with asyncio.timeout(10):
-            while not true(self.spans):  # noqa: ASYNC110 they come from another thread's request
-                await asyncio.sleep(0.02)
-        return self.spans
 
     async def taken(self, request: Request) -> Response:
         """POST /v1/traces."""

@@ -40,7 +40,7 @@ async def test_a_key_is_made_listed_and_revoked_with_nobody_running(tmp_path: Pa
 
     code, listed, _ = await keys(tmp_path, "list")
     assert code == 0
-    assert re.search(rf"^{id_}  chat   until \d{{4}}-\d\d-\d\d  never       the kiosk$", listed, re.MULTILINE)
+    assert re.search(rf"^{id_}  chat     until \d{{4}}-\d\d-\d\d  never       the kiosk$", listed, re.MULTILINE)
     assert "agent nora; 60 requests a minute" in listed
     assert out.strip().rpartition("_")[2] not in listed
     assert max(map(len, listed.splitlines())) <= 80
@@ -48,7 +48,7 @@ async def test_a_key_is_made_listed_and_revoked_with_nobody_running(tmp_path: Pa
     code, said, err = await keys(tmp_path, "revoke", id_)
     assert (code, err) == (0, "")
     assert f"{id_} is revoked" in said
-    assert re.search(rf"^{id_}  chat   revoked ", (await keys(tmp_path, "list"))[1], re.MULTILINE)
+    assert re.search(rf"^{id_}  chat     revoked ", (await keys(tmp_path, "list"))[1], re.MULTILINE)
 
 
 async def test_it_works_beside_a_running_gateway(tmp_path: Path) -> None:
