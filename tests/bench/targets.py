@@ -293,9 +293,11 @@ def before(checkout: Path) -> dict[str, Callable[[Place], Any]]:
 def family(pid: int) -> list[int]:
     """A process and all that it has started."""
     members = [pid]
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            members += family(int(child))
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # as this thread has
+                for child in (task / "children").read_text().split():
+                    members += family(int(child))
     return members
 
 
