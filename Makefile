@@ -132,6 +132,10 @@ failover: setup-dev  ## What a failing first target costs its caller (COUNT=50)
 hangup: setup-dev  ## How soon a hang-up reaches the upstream (COUNT=100)
 	$(BIN)/python -m tests.bench.hangup --count $(or $(COUNT),100)
 
+.PHONY: proxies
+proxies: setup-dev  ## What nginx and Caddy in front of it add, and whether a hang-up passes (COUNT=200)
+	$(BIN)/python -m tests.deploy --count $(or $(COUNT),200)
+
 .PHONY: soak
 soak: setup-dev  ## 50 callers, things that die, memory by the minute (MINUTES=10)
 	$(BIN)/python -m tests.load.soak --minutes $(or $(MINUTES),10)
