@@ -120,6 +120,8 @@ class Program:
         self._process = subprocess.Popen(  # noqa: S603 our own program
             self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, process_group=0
         )
+        if self._closed:  # meanwhile: nobody else will kill it
+            self._process.kill()
         try:
             _answer(self._process, b"", START_S)
         except _Dead:

@@ -16,7 +16,7 @@ from gateway.simli.fields import DEFAULT_FACE
 from gateway.smoke.asking import Answer, Caller, caller
 from gateway.smoke.evidence import Call, Exchange, Interruption
 from gateway.smoke.mouth import Mouth
-from gateway.smoke.scene import INTO_S, QUIET_S, Scene, upstream_of
+from gateway.smoke.scene import INTO_S, QUIET_S, Scene, silent_ms, upstream_of
 from gateway.smoke.script import Question
 from gateway.smoke.understanding import Understood
 from gateway.types.peer import Ticket
@@ -162,7 +162,7 @@ class Composed:
             answer_error=came.heard.error,
             sources=came.answer.sources,
             interrupted=broken is not None,
-            silent_ms=round(1000 * (broken.silent - broken.began), 1) if broken and broken.silent else None,
+            silent_ms=silent_ms(broken),
             upstream=upstream_of(broken) if broken else "",
             moments=moments,
         )

@@ -8,7 +8,7 @@ import contextlib
 import tempfile
 import wave
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,11 @@ from gateway.peer.source import decoded
 from gateway.smoke.auto import By, conversed, judged
 from gateway.smoke.causes import found
 from gateway.smoke.evidence import Call, Exchange
-from gateway.smoke.scene import Scene
+from gateway.smoke.scene import Found, Scene
 from gateway.smoke.script import Question
-from gateway.smoke.transcripts import Line
-from gateway.smoke.understanding import Understood, missing
-from gateway.smoke.verdicts import of_silence
-from gateway.types.smoke import Moments, SmokeTurn, Visit
+from gateway.smoke.understanding import missing, understood
+from gateway.smoke.verdicts import of_exchange, of_silence, of_words
+from gateway.types.smoke import Finding, Moments, SmokeTurn, Visit
 
 ENTERS_S = 3.0
 """Seconds from a page's microphone to the avatar's first words."""
@@ -36,12 +35,16 @@ ANSWER_S = 30.0
 async def visit(scene: Scene, room_url: str, by: By = "auto") -> Visit:
     """Ask the first question in that room, and judge what came of it: a turn, and findings where it did not hold.
 
-    Raises InvalidValue for a question that cannot be spoken, Deaf.
+    Raises InvalidValue for a question that cannot be read, Found for one that our own ears do not understand, Deaf.
     """
     question = scene.wanted.questions[0]
     greeting = str(scene.agent.get("first_message") or "")
     lead = ENTERS_S + (len((await scene.voice.spoken(greeting, scene.language)).pcm) / 2 / RATE if greeting else 0.0)
     pcm = await scene.sound_of(question)
+    itself, otherwise = await scene.itself(question, pcm)
+    if otherwise or not itself:
+        scene.findings += of_exchange(Exchange(0, question, itself=itself, itself_otherwise=otherwise))
+        raise Found(scene.findings)
     began = scene.watch.now()
     async with scene.steps.step("room joined", room_url) as step:
         with tempfile.TemporaryDirectory(prefix="smoke-") as place:
@@ -53,56 +56,86 @@ async def visit(scene: Scene, room_url: str, by: By = "auto") -> Visit:
         if not came.joined:
             step.verdict = "failed"
     calls = await scene.calls(began, bool) if came.joined else []
-    await _kept(scene, question, came, calls, await _account(room_url) if scene.place.sandbox else {})
+    account = await _account(room_url) if scene.place.sandbox else {}
+    answer = await asyncio.to_thread(_after, came.heard, lead + len(pcm) / 4 / RATE) if came.heard else None
+    await _kept(scene, _Came(question, itself, came, calls, account, answer))
     for other in scene.wanted.questions[1:]:
         scene.steps.skipped("question", f"{other.text} (a microphone that is a file asks one question)")
     return came
 
 
-async def _kept(
-    scene: Scene, question: Question, came: Visit, calls: Sequence[Call], account: Mapping[str, Any]
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Came:
+    """What came of the question."""
+
+    question: Question
+    itself: str
+    """Its sound, as our own ears hear it."""
+    visit: Visit
+    calls: Sequence[Call]
+    account: Mapping[str, Any]
+    answer: bytes | None
+    """What was heard from the middle of the question on; None: it could not be recorded."""
+
+
+async def _kept(scene: Scene, came: _Came) -> None:
     """Who said what, the turn, and what did not hold."""
-    answered = [one for one in calls if not one.refused]
+    question, account = came.question, came.account
+    answered = [one for one in came.calls if not one.refused]
     said = str(account.get("said") or (answered[-1].answer if answered else "") or "")
-    known = [line.text for line in came.words if line.role == "user"] or [str(account.get("asked") or "")]
-    heard = Understood("", None)
-    if came.heard:
-        pcm = b"".join(await asyncio.to_thread(list, decoded(str(came.heard), None)))
-        heard = Understood((await scene.ears.heard(pcm[: 2 * RATE * 55], scene.language)).text, None)
-    told = " ".join(line.text for line in came.words if line.role == "assistant")
-    lost = missing(heard.text, question.facts) if came.heard else ()
+    words = await understood(scene.ears, came.answer or b"", said, scene.language)
     names = {one.name for one in fields(Moments)}
     moments = {name: at - scene.epoch for name, at in (account.get("moments") or {}).items() if name in names}
-    scene.turns.append(
-        SmokeTurn(
-            question=question.text,
-            understood=known[0],
-            question_error=word_error(question.text, known[0]) if known[0] else None,
-            answer=said,
-            heard=heard.text,
-            answer_error=word_error(told, heard.text) if told and heard.text else None,
-            facts=question.facts,
-            missing=lost,
-            sources=answered[-1].sources if answered else (),
-            moments=Moments(**moments),
-        )
+    one = Exchange(
+        0,
+        question,
+        moments=Moments(**moments),
+        understood=account.get("asked"),
+        answer=said,
+        heard=words.text,
+        rate=words.rate,
+        wait=scene.wanted.wait,
+        calls=tuple(came.calls),
+        deaf=str(account.get("ears") or ""),
     )
-    if came.joined:
-        scene.held.append(Line("user", question.text))
-    if said:
-        scene.held.append(Line("assistant", said))
-    deaf = str(account.get("ears") or "")
-    if finding := judged(came, asked=bool(answered)):
-        told_more = came.joined and (calls or deaf)
-        one = Exchange(0, question, calls=tuple(calls), wait=scene.wanted.wait, deaf=deaf)
-        scene.findings.append(of_silence(one) if told_more else finding)
-    elif came.heard and not heard.text:
-        says = f"The gateway answered with {len(said)} characters, and no word was heard in the room."
-        scene.findings.append(found("voice_silent", says, turn=0))
-    elif lost:
-        says = f"The answer does not hold {', '.join(map(repr, lost))}; heard was {heard.text[:200]!r}."
-        scene.findings.append(found("fact_missing", says, turn=0))
+    turn = SmokeTurn(
+        question=question.text,
+        understood=one.understood or "",
+        question_error=word_error(question.text, one.understood) if one.understood else None,
+        answer=said,
+        heard=words.text,
+        answer_error=words.error if came.answer else None,
+        facts=question.facts,
+        missing=missing(words.text, question.facts) if came.answer else (),
+        sources=answered[-1].sources if answered else (),
+        moments=one.moments,
+    )
+    scene.turns.append(turn)
+    if came.visit.joined:
+        scene.lines_of(one)
+        scene.recognised("user", came.itself)
+        scene.recognised("assistant", words.text)
+    scene.findings += _findings(one, turn, came)
+
+
+def _findings(one: Exchange, turn: SmokeTurn, came: _Came) -> list[Finding]:
+    """The likeliest cause first; empty where somebody was there, the gateway was asked, and its answer was heard."""
+    asked = any(not call.refused for call in one.calls)
+    if finding := judged(came.visit, asked=asked):
+        return [of_silence(one) if came.visit.joined and (one.calls or one.deaf) else finding]
+    if came.answer is None:
+        return []
+    if not one.heard:
+        return [of_silence(one)]
+    if one.rate != 1.0:
+        says = f"What is heard is understood only when it is played {one.rate:g} times as fast."
+        return [found("wrong_rate", says, turn=0)]
+    return list(of_words(one, turn.question_error, turn.answer_error, turn.missing))
+
+
+def _after(heard: Path, seconds: float) -> bytes:
+    """A recording from there on."""
+    return b"".join(decoded(str(heard), None))[2 * round(seconds * RATE) :]
 
 
 async def _account(room_url: str) -> Mapping[str, Any]:

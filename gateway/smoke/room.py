@@ -19,7 +19,7 @@ from gateway.peer.packets import RATE
 from gateway.settings.values import loopback
 from gateway.smoke.causes import found
 from gateway.smoke.evidence import Call, Exchange, Interruption
-from gateway.smoke.scene import INTO_S, QUIET_S, Found, Scene, upstream_of
+from gateway.smoke.scene import INTO_S, QUIET_S, Found, Scene, silent_ms, upstream_of
 from gateway.smoke.script import Question
 from gateway.smoke.transcripts import Line
 from gateway.smoke.understanding import Understood, understood
@@ -230,7 +230,7 @@ class Conversed:
             answer_error=words.error,
             sources=came.calls[-1].sources if came.calls else (),
             interrupted=broken is not None,
-            silent_ms=round(1000 * (broken.silent - broken.began), 1) if broken and broken.silent else None,
+            silent_ms=silent_ms(broken),
             upstream=upstream_of(broken) if broken else "",
             moments=moments,
         )

@@ -190,6 +190,13 @@ def _since(at: float | None, began: float) -> float | None:
     return None if at is None else at - began
 
 
+def silent_ms(broken: Interruption | None) -> float | None:
+    """Until the avatar was silent; 0: it was in a pause, and did not go on."""
+    if broken is None or broken.silent is None:
+        return None
+    return round(max(0.0, 1000 * (broken.silent - broken.began)), 1)
+
+
 def upstream_of(broken: Interruption) -> Literal["", "cancelled", "had ended", "ran on"]:
     """In the report's words: what became of the stream from the model."""
     call = broken.call

@@ -36,7 +36,7 @@ SAMPLES = (
     Question("How long does the crossing take?", ("fifty minutes",)),
     Question("How many passengers does the boat carry?", ("thirty-six passengers",)),
     Question("Why did people leave the village?", interrupted=True),
-    Question("How high is the highest hill on the island?", ("sixty-one metres",)),
+    Question("And how high is the highest hill on the island?", ("sixty-one metres",)),
 )
 """Answered by knowledge/lighthouse; no fact is a name, which a recogniser would spell in its own way."""
 

@@ -138,12 +138,12 @@ class Turns:
         found: dict[tuple[str, float], TurnRecord] = {}
         whole = True
         for shelf in shelves.get(wanted.outcome, (self._answered,)):
+            told = self._own(shelf, wanted)  # first: what is written meanwhile stands in the store then
             try:
-                stored = await self._stored(shelf, wanted)
+                told += await self._stored(shelf, wanted)
             except StoreUnavailable:
-                stored, whole = [], False
-            for one in (*self._own(shelf, wanted, every=not whole), *stored):
-                found[one.id, one.at] = one
+                told, whole = self._own(shelf, wanted, every=True), False
+            found |= {(one.id, one.at): one for one in told}
         newest = sorted(found.values(), key=lambda one: one.at, reverse=True)
         return newest[: wanted.limit], whole
 
@@ -155,7 +155,7 @@ class Turns:
         self._refusals += 1
         return self._refusals > REFUSED
 
-    def _own(self, shelf: _Shelf, wanted: WantedTurns, *, every: bool) -> list[TurnRecord]:
+    def _own(self, shelf: _Shelf, wanted: WantedTurns, *, every: bool = False) -> list[TurnRecord]:
         """Those of this process: `every` one, or only what is not in the store yet. Their words stay untold."""
         shelf.settle()
         return turn_records.found((kept.texts[0] for kept in shelf.own if every or not kept.written), wanted)

@@ -52,7 +52,7 @@ def opus(pcm: bytes, bit_rate: int = 32000) -> bytes:
             file.mux(packet)
     held.seek(0)
     resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
-    with av.open(held) as file:
+    with av.open(held, "r") as file:
         frames = [*file.decode(audio=0), None]
         return b"".join(bytes(part.to_ndarray().tobytes()) for one in frames for part in resampler.resample(one))
 
@@ -82,7 +82,7 @@ async def understood(hearing: Hearing, said: list[str], sounds: list[bytes], nam
 
 
 def turns(sounds: list[bytes], name: str, snr_db: float | None = None) -> None:
-    """How soon a turn is known to begin and to be over, and what it costs to know; with a second of silence around it."""
+    """How soon a turn, with a second of silence around it, is known to begin and to be over; what it costs to know."""
     begins, ends, whole, seconds = [], [], 0, 0.0
     cost = 0.0
     for pcm in sounds:

@@ -1,7 +1,5 @@
 """A person with a microphone on the page of a room: a browser speaks, the avatar hears, answers from the knowledge."""
 
-import asyncio
-import wave
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
@@ -11,14 +9,11 @@ import av
 import numpy as np
 import pytest
 
-from gateway.audio.voice import voice
 from gateway.peer.visiting import MOVES
-from gateway.smoke.auto import conversed, judged
-from tests.sandboxed import Sandbox, caller, sandbox_process
-from tests.serving import ROOT, Gateway, gateway_process
+from tests.e2e.test_smoke import World, world
 
-QUESTION = "How many passengers does the boat carry?"
-FACT = "thirty-six passengers"
+__all__ = ["world"]
+AUTO = ("--auto", "--agent", "mina", "--questions", "1", "--wait", "4")
 FACE = (55, 75, 592)
 """Left, top and size of the face on a screen of 1280 by 800 pixels."""
 MOUTH = (slice(340, 400), slice(200, 312))
@@ -26,26 +21,10 @@ MOUTH = (slice(340, 400), slice(200, 312))
 
 
 @pytest.fixture
-def place(var: Path) -> Iterator[tuple[Sandbox, Gateway]]:
-    """A sandbox that speaks and hears, and a gateway with the sample agents and knowledge."""
-    settings = f'prompts = "{ROOT / "prompts"}"\nknowledge.directory = "{ROOT / "knowledge"}"\n'
-    environ = {"GATEWAY_VAR": str(var), "GATEWAY_SECRET": "of-the-room's-page-" + "s" * 20}
-    with sandbox_process(voice="speech") as simli, gateway_process(settings, environ) as gateway:
-        yield simli, gateway
-
-
-@pytest.fixture
-def spoken(tmp_path: Path) -> Path:
-    """The question as the synthetic voice says it."""
-    speaker = voice("speech")
-    file = tmp_path / "question.wav"
-    with wave.open(str(file), "wb") as written:
-        written.setnchannels(1)
-        written.setsampwidth(2)
-        written.setframerate(16000)
-        written.writeframes(speaker.say(QUESTION).pcm)
-    speaker.close()
-    return file
+def mended(world: World) -> Iterator[World]:
+    """A sandbox and a gateway, without the faults that a test set."""
+    yield world
+    world.mend()
 
 
 def seen(file: Path) -> "np.ndarray[Any, np.dtype[np.int16]]":
@@ -58,25 +37,36 @@ def seen(file: Path) -> "np.ndarray[Any, np.dtype[np.int16]]":
     return face
 
 
-async def test_a_browser_with_a_microphone_converses(
-    place: tuple[Sandbox, Gateway], spoken: Path, tmp_path: Path
-) -> None:
-    """The words of both sides stand on the page, the answer holds the fact and is heard, and the mouth moves."""
-    simli, gateway = place
-    brain = {"provider": "User", "model": "nora", "baseURL": f"{gateway.url}/agents/nora", "apiKey": "anybody"}
-    asked = {"apiKey": simli.key, "firstMessage": "", "llmConfig": brain, "createTranscript": True}
-    async with asyncio.timeout(40), caller(base_url=simli.url) as http:
-        session = (await http.post("/startE2ESession", json=asked)).json()
-        visit = await conversed(session["roomUrl"], spoken, tmp_path / "visit", 20.0, lead_s=1.0)
-        (turn,) = (await http.get(f"{session['roomUrl']}/state.json")).json()["turns"]
-    assert visit.joined, visit.says
-    assert judged(visit, asked=True) is None
-    question, answer = visit.words
-    assert (question.role, question.text) == ("user", QUESTION)
-    assert answer.role == "assistant" and FACT in answer.text
-    assert turn["by"] == "spoken" and turn["told"]["sources"]
-    shots = {one.caption: tmp_path / "visit" / one.file for one in visit.screenshots}
+def test_a_browser_with_a_microphone_converses(mended: World, tmp_path: Path) -> None:
+    """It is heard, answered from the knowledge, and leaves; the report's pictures show the words and a moving mouth."""
+    status, told, said = mended.smoke(tmp_path, *AUTO)
+    assert (status, told["findings"], told["mode"]) == (0, [], "auto"), said
+    (turn,) = told["turns"]
+    assert turn["understood"] == turn["question"] and turn["question_error"] == 0
+    assert turn["heard"] and not turn["missing"] and turn["sources"]
+    assert turn["moments"]["asked_end"] < turn["moments"]["first_sound"]
+    assert set(told["said"]) == {"sandbox", "gateway", "recogniser"}
+    shots = {one["caption"]: tmp_path / "report" / one["file"] for one in told["screenshots"]}
+    assert f"The avatar understood: “{turn['question']}”" in shots
     moved = [np.abs(one - other) for one, other in combinations([seen(shots[name]) for name in MOVES], 2)]
     assert max(float(one[MOUTH].mean()) / max(0.5, float(one.mean())) for one in moved) > 3, shots
-    assert (await simli.session(session["sessionId"]))["reason"] == "left"
-    assert visit.heard is not None
+    page = (tmp_path / "report" / "report.html").read_text("utf-8")
+    assert all(caption in page for caption in shots)
+    assert not mended.running()
+
+
+def test_a_room_that_is_not_joined_is_no_pass(mended: World, tmp_path: Path) -> None:
+    """Where there is no browser it says so, and what to install; the session is over all the same."""
+    status, told, said = mended.smoke(tmp_path, *AUTO, PATH=str(tmp_path))
+    assert (status, [one["code"] for one in told["findings"]]) == (69, ["not_joined"]), said
+    assert "apt-get install chromium" in told["findings"][0]["says"]
+    assert not mended.running()
+
+
+def test_a_room_from_which_nobody_asks_is_no_pass(mended: World, tmp_path: Path) -> None:
+    """A face is seen and heard there, and the gateway was not asked with the key of this session."""
+    mended.set("behaviour", {"llm": "never"})
+    status, told, said = mended.smoke(tmp_path, *AUTO)
+    assert (status, [one["code"] for one in told["findings"]][:1]) == (69, ["not_asked_by_room"]), said
+    assert told["screenshots"]
+    assert not mended.running()

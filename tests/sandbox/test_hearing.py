@@ -6,6 +6,7 @@ import gc
 import threading
 import time
 from collections.abc import AsyncIterator
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,9 @@ async def test_a_spoken_question_is_a_turn(simli: Account, ears: Scripted) -> No
     assert moments["asked"] == pytest.approx(person.microphone.began, abs=0.1) and moments["asked"] > began
     assert moments["asked_end"] == pytest.approx(person.microphone.ended, abs=0.1)
     assert 0.29 < moments["requested"] - moments["asked_end"] < 0.45
-    assert {True, False} == {state["hearing"] for state in followed.states}
+    states = [name for name, _ in groupby(state["state"] for state in followed.states)]
+    assert states == ["waiting", "listening", "thinking", "speaking", "listening"]
+    assert [one for one, _ in groupby(state["hearing"] for state in followed.states)] == [False, True, False]
     assert ears.warmed and 0.3 <= ears.lengths[-1] < 1.1
 
 

@@ -17,7 +17,7 @@ def state(talk: Conversation) -> dict[str, Any]:
     return {"state": talk.state, "reason": talk.session.reason, "hearing": talk.hearing, "ears": talk.ears}
 
 
-async def of_room(talk: Conversation) -> AsyncIterator[str]:
+async def of_room(talk: Conversation, alive_s: float = ALIVE_S) -> AsyncIterator[str]:
     """`state`, and `turn` for each turn so far; then the one that has changed, whole, until the session is over."""
     told: dict[str, Any] | None = None
     versions: dict[int, int] = {}
@@ -36,7 +36,7 @@ async def of_room(talk: Conversation) -> AsyncIterator[str]:
         if told["state"] == "ended":
             return
         try:
-            async with asyncio.timeout(ALIVE_S):
+            async with asyncio.timeout(alive_s):
                 await fresh.wait()
         except TimeoutError:
             yield ":\n\n"

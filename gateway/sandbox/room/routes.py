@@ -1,6 +1,6 @@
 """`/room/{room}`: a page; `/offer`, `/say`, `/events`, `/leave` for it, and for whoever else has the room's name."""
 
-from typing import Any
+import asyncio
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -8,6 +8,7 @@ from starlette.routing import BaseRoute, Route
 
 from gateway.sandbox.api import refusals
 from gateway.sandbox.api.asking import Field, against, document
+from gateway.sandbox.avatar.face import face_of
 from gateway.sandbox.room import events
 from gateway.sandbox.room.visit import Visit
 from gateway.sandbox.signalling.held import shown
@@ -42,7 +43,7 @@ def routes(talks: Talks) -> list[BaseRoute]:
 
         Who offers sound (sendrecv, or sendonly) is heard.
         """
-        return await _watched(talks, running(talks, request), await document(request))
+        return await _watched(talks, request)
 
     async def leave(request: Request) -> Response:
         """The person leaves: the session is over, as it is when nobody is in Simli's room."""
@@ -85,8 +86,10 @@ def running(talks: Talks, request: Request) -> Conversation:
     return talk
 
 
-async def _watched(talks: Talks, talk: Conversation, offered: dict[str, Any]) -> Response:
-    visit = Visit(talk, talks.senses)
+async def _watched(talks: Talks, request: Request) -> Response:
+    talk, offered = running(talks, request), await document(request)
+    await asyncio.to_thread(face_of, talk.session.face_id)  # it is drawn once, and nobody else's picture waits for it
+    visit = Visit(running(talks, request), talks.senses)
     try:
         answer = await visit.answer(offered)
     except UnreadableOffer as unreadable:

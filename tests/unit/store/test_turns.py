@@ -59,6 +59,18 @@ async def test_a_record_is_kept_as_it_is(server: Server, tmp_path: Path) -> None
         assert "Puffins nest" not in str(server.say("ZRANGE", KEY, 0, -1))
 
 
+async def test_a_turn_is_never_missing(server: Server, tmp_path: Path) -> None:
+    """From its end on its process shows it, while it is being written too, and once."""
+    async with opened(server, tmp_path) as store:
+        made: list[str] = []
+        for number in range(300):
+            if number % 3 == 0:
+                made.append(f"a{number}")
+                store.turns.turned(turn(made[-1]), redacted)
+            assert sorted(await ids(store.turns)) == sorted(made)
+            await asyncio.sleep(0.001)
+
+
 async def test_what_is_older_than_a_month_is_gone(server: Server, tmp_path: Path) -> None:
     """It is not shown, and the next record drives it out."""
     async with opened(server, tmp_path) as store:
@@ -102,7 +114,7 @@ async def test_a_flood_of_refusals_is_not_written_down(server: Server, tmp_path:
             if number % 50 == 0:
                 turns.turned(turn(f"a{number}"), redacted)
         await kept(server, 100)
-        assert server.say("ZCARD", f"{KEY}:refused") == REFUSED
+        await kept(server, REFUSED, f"{KEY}:refused")
         now[0] += 1
         turns.turned(turn("later", outcome="refused"), redacted)
         await kept(server, REFUSED + 1, f"{KEY}:refused")
