@@ -136,6 +136,10 @@ hangup: setup-dev  ## How soon a hang-up reaches the upstream (COUNT=100)
 proxies: setup-dev  ## What nginx and Caddy in front of it add, and whether a hang-up passes (COUNT=200)
 	$(BIN)/python -m tests.deploy --count $(or $(COUNT),200)
 
+.PHONY: deploy-test
+deploy-test: setup-dev  ## Build the Dockerfile step by step and start it; follow deploy/README.md (2 minutes, root)
+	$(BIN)/python -m pytest -q -s tests/deployed
+
 .PHONY: soak
 soak: setup-dev  ## 50 callers, things that die, memory by the minute (MINUTES=10)
 	$(BIN)/python -m tests.load.soak --minutes $(or $(MINUTES),10)

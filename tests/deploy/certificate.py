@@ -20,11 +20,11 @@ class Pair(NamedTuple):
     key: Path
 
 
-def written(directory: Path) -> Pair:
-    """For `localhost` and 127.0.0.1, good for a day."""
+def written(directory: Path, host: str = "localhost") -> Pair:
+    """For this name and 127.0.0.1, good for a day."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    here = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    here = [x509.DNSName(host), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
     now = datetime.now(UTC)
     signed = (
         x509.CertificateBuilder()

@@ -10,7 +10,7 @@ import pytest
 from tests.caller import calling
 from tests.deploy.behind import BODY, PATH, PHASES, Behind, Phase, gateway, until_closed
 from tests.deploy.proxies import PROXIES, Proxy, program
-from tests.stores import free_port
+from tests.stores import free_port, until
 from tests.upstream import Pause, Script
 
 TIMES = 5
@@ -100,7 +100,7 @@ async def test_a_claimed_address_is_not_believed(behind: Behind, proxy: Proxy) -
     claimed = {"x-forwarded-for": "203.0.113.9", "forwarded": "for=203.0.113.9", "authorization": "Bearer wrong"}
     async with calling(f"{proxy.url}{PATH}", BODY, headers=claimed, tls=proxy.tls) as call:
         assert await call.head() == 401
-    assert "from 127.0.0.1: unknown key" in behind.log()
+    await until(lambda: "from 127.0.0.1: unknown key" in behind.log())
     assert "203.0.113.9" not in behind.log()
 
 
