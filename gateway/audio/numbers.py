@@ -26,13 +26,19 @@ ENDINGS = {1: "st", 2: "nd", 3: "rd"}
 HALVES = {"half": 0.5, "quarter": 0.25}
 MONTHS = _numbered("january february march april may june july august september october november december", 1)
 DAYTIMES = {("in", "the", "morning"): "am", ("in", "the", "afternoon"): "pm", ("in", "the", "evening"): "pm"}
+AT = frozenset({"at", "until", "till", "by", "before", "after", "from", "to"})
+"""What stands before a time, which a recogniser may write as `930` or `9.30`."""
+GOES_ON = frozenset({"", STOP, "and", "or", "in", "on", "every", "each", "until", "till", "to", "but", "am", "pm"})
+"""And after it: what is counted or measured is none of these."""
+MONEY = frozenset({"pounds", "dollars", "euros"})
+PENNIES = frozenset({"pence", "cents", "cent"})
 Rule: TypeAlias = Callable[[list[str], int], tuple[str, int] | None]
 """Words and a place among them: what stands there instead of how many; None: the rule says nothing about it."""
 
 
 def counted(words: list[str]) -> list[str]:
     """The same words with every number in figures."""
-    for rules in (NUMBERS, TIMES, DAYS):
+    for rules in (NUMBERS, SUMS, TIMES, DAYS):
         words = list(_replaced(words, rules))
     return words
 
@@ -149,6 +155,32 @@ def _and_a_half(words: list[str], at: int) -> tuple[str, int] | None:
     return f"{value + share:g}", size + 3
 
 
+def _sum(words: list[str], at: int) -> tuple[str, int] | None:
+    """`2400 and 12`: nobody says a hundred and twelve in another way."""
+    value, rest = _figures(_at(words, at)), _figures(_at(words, at + 2))
+    if (
+        not value
+        or value % 100
+        or _at(words, at + 1) != "and"
+        or not rest
+        or rest > 99
+        or _at(words, at - 1) == "between"
+    ):
+        return None
+    return str(value + rest), 3
+
+
+def _money(words: list[str], at: int) -> tuple[str, int] | None:
+    """`7 pounds 50`, `7 pounds and 50 pence`: `7.50 pounds`."""
+    value, unit = _figures(_at(words, at)), _at(words, at + 1)
+    stands = at + 2 + (_at(words, at + 2) == "and")
+    rest = _figures(_at(words, stands))
+    pennies = _at(words, stands + 1) in PENNIES
+    if value is None or unit not in MONEY or not rest or rest > 99 or not (pennies or stands == at + 2):
+        return None
+    return f"{value}.{rest:02} {unit}", stands + 1 + pennies - at
+
+
 def _hour(words: list[str], at: int) -> int | None:
     hour = _figures(_at(words, at))
     return hour if hour is not None and 1 <= hour <= 12 else None
@@ -185,6 +217,19 @@ def _clock(words: list[str], at: int) -> tuple[str, int] | None:
     return f"{hour}:{minutes or '00'}{half}", size + more
 
 
+def _unmarked(words: list[str], at: int) -> tuple[str, int] | None:
+    """`at 930`, `until 4.15`."""
+    word = _at(words, at)
+    figures = word.replace(".", "")
+    hour, minutes = figures[:-2], figures[-2:]
+    if _at(words, at - 1) not in AT or _at(words, at + 1) not in GOES_ON or not figures.isdecimal() or not hour:
+        return None
+    if _hour([hour], 0) is None or int(minutes) > 59 or ("." in word and word[-3] != "."):
+        return None
+    half, more = _half(words, at + 1)
+    return f"{int(hour)}:{minutes}{half}", 1 + more
+
+
 def _half(words: list[str], at: int) -> tuple[str, int]:
     """Of the day: what is said of it, with a space before, and in how many words."""
     if _at(words, at) in {"am", "pm"}:
@@ -213,5 +258,6 @@ def _number_of_day(word: str) -> int:
 
 
 NUMBERS: tuple[Rule, ...] = (_and_a_half, _ordinal, _number)
-TIMES: tuple[Rule, ...] = (_past, _clock)
+SUMS: tuple[Rule, ...] = (_sum, _money)
+TIMES: tuple[Rule, ...] = (_past, _clock, _unmarked)
 DAYS: tuple[Rule, ...] = (_day,)

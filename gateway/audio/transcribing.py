@@ -39,7 +39,8 @@ QUIET_S = 0.2
 UNSPOKEN = 0.6
 """So probable it is that nobody spoke where nobody did; of speech at 5 dB over noise it is 0.26 at most."""
 UNSURE = -1.6
-"""Of this mean log probability are words that were invented (-1.9 and less); of speech it is -1.4 and more."""
+"""Of this mean log probability are words that were invented (-1.9 and less); of speech it is -1.4 and more. The more
+probable it is that nobody spoke, the surer the words have to be: whisper's base makes a farewell of a breath."""
 TOKENS_A_SECOND, TOKENS = 8, 24
 """More is not said in so much time: what repeats itself is cut there."""
 MOST = 224
@@ -64,7 +65,7 @@ class Guess:
     @property
     def holds(self) -> bool:
         """Whether somebody said it."""
-        return self.unspoken < UNSPOKEN and self.score > UNSURE and not self.endless
+        return self.unspoken < UNSPOKEN and self.score > UNSURE + self.unspoken and not self.endless
 
 
 class Recogniser:

@@ -6,11 +6,13 @@ import logging
 import signal
 import socket
 import sys
+import threading
 from pathlib import Path
 
 import uvicorn
 
 from gateway.sandbox.app import create_app
+from gateway.sandbox.avatar.face import drawn
 from gateway.sandbox.options import Options
 from gateway.settings import Read, Settings
 
@@ -51,6 +53,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     options = Options(
         settings.simli_key, arguments.bind, listener.getsockname()[1], arguments.directory, arguments.voice
     )
+    threading.Thread(target=drawn, name="faces", daemon=True).start()
     config = uvicorn.Config(
         create_app(options),
         log_config=None,

@@ -9,14 +9,14 @@ equally long, and so a picture is placed here where the sound of its moment is.
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from av import AudioFrame, VideoFrame
 from numpy.typing import NDArray
 
-from gateway.peer.watch import AUDIBLE, Watch
+from gateway.peer.watch import ANEW_S, AUDIBLE, Watch
 
 KEPT_S = 120.0
 LATELY_S = 60.0
@@ -75,8 +75,9 @@ class Mouth:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A frame: its own time, when it came, and what is kept of it."""
+    """A frame: its own time as it was told and as it goes on, when it came, and what is kept of it."""
 
+    told: float
     own: float
     came: float
     values: Series
@@ -97,9 +98,9 @@ class Lips:
             return
         pieces = self._seen if isinstance(frame, VideoFrame) else self._heard
         values = _patches(frame) if isinstance(frame, VideoFrame) else _levels(frame)
-        piece = Piece(frame.time, at - self._began, values)
-        if pieces and (piece.own <= pieces[-1].own or _differs(pieces[-1], piece)):
-            pieces.clear()  # another session's
+        if pieces and pieces[-1].values.shape != values.shape:
+            pieces.clear()  # another face's
+        piece = _following(pieces, Piece(frame.time, frame.time, at - self._began, values))
         pieces.append(piece)
         while piece.own - pieces[0].own > KEPT_S:
             pieces.popleft()
@@ -158,8 +159,15 @@ class Lips:
         return whole if len(agreed) == len(told) else None
 
 
-def _differs(before: Piece, now: Piece) -> bool:
-    return before.values.shape != now.values.shape
+def _following(pieces: deque[Piece], piece: Piece) -> Piece:
+    """A piece whose own time goes on where the last one's was, also where its track has begun to count anew."""
+    if not pieces:
+        return piece
+    last = pieces[-1]
+    since = piece.told - last.told
+    if since <= 0 or abs(since - (piece.came - last.came)) > ANEW_S:
+        since = max(LEVEL_S, piece.came - last.came)
+    return replace(piece, own=last.own + since)
 
 
 def _patches(frame: VideoFrame) -> Series:

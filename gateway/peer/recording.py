@@ -2,6 +2,7 @@
 
 import queue
 import threading
+from collections import deque
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +24,12 @@ WAITING = 512
 """Frames that wait to be written; where a machine is slower than that, frames are left out and counted."""
 DRIFT = 0.15
 """Seconds by which a track's own time and the clock may differ before the clock is believed."""
+LATELY = 25
+"""Frames that have to agree on that: one that comes late is placed where its own time says."""
+SETTLES_S = 1.0
+"""Seconds of which is made where a track's own time stands on the clock, before anything is written."""
+HELD = {"audio": 4, "video": 1}
+"""Frames that aiortc has of a track before it hands the first of them out."""
 CODEC = {"preset": "ultrafast", "crf": "23", "tune": "zerolatency"}
 
 
@@ -32,18 +39,36 @@ class Came(NamedTuple):
     frame: AudioFrame | VideoFrame
     at: float
 
+    @property
+    def own(self) -> float:
+        """Seconds that it says itself."""
+        return self.frame.time or 0.0
+
 
 class Track:
-    """Puts a track's own times on the recording's: they begin when its first frame came."""
+    """Puts a track's own times on the clock, `held` seconds before the frames came."""
 
-    def __init__(self) -> None:
+    def __init__(self, held: float) -> None:
+        self._held = held
+        self._delays: deque[float] = deque(maxlen=LATELY)
         self._offset: float | None = None
+        self._own = 0.0
+
+    def learn(self, own: float, at: float) -> None:
+        """A frame that is to be placed later."""
+        self._delays.append(at - own)
 
     def placed(self, own: float, at: float) -> float:
-        """Seconds from the recording's beginning."""
-        if self._offset is None or abs(own + self._offset - at) > DRIFT:
-            self._offset = at - own
-        return max(0.0, own + self._offset)
+        """Seconds of the clock."""
+        if own < self._own:  # another track
+            self._offset = None
+            self._delays.clear()
+        self._own = own
+        self._delays.append(at - own)
+        usual = float(np.median(self._delays))
+        if self._offset is None or (len(self._delays) == LATELY and abs(usual - self._offset) > DRIFT):
+            self._offset = usual
+        return own + self._offset - self._held
 
 
 class Recording:
@@ -62,6 +87,8 @@ class Recording:
 
     def take(self, frame: AudioFrame | VideoFrame, at: float) -> None:
         """One frame."""
+        if frame.time is None:
+            return
         try:
             self._frames.put_nowait(Came(frame, at))
         except queue.Full:
@@ -77,21 +104,23 @@ class Recording:
 
     def _write(self) -> None:
         film: Film | None = None
+        came: Came | None = None
         early: list[Came] = []
         try:
             while came := self._frames.get():
-                if film is None:
-                    early = [*early[-3000:], came]  # a minute of sound, until there is a picture
-                    if isinstance(came.frame, VideoFrame):
-                        film = Film(self.path, came.frame, early[0].at)
-                        for one in early:
-                            film.add(one)
-                        early.clear()
-                else:
+                if film:
                     film.add(came)
+                    continue
+                early = [*early[-3000:], came]  # a minute of sound, until there is a picture
+                shown = next((one for one in early if isinstance(one.frame, VideoFrame)), None)
+                if shown and came.at - shown.at > SETTLES_S:
+                    film = Film(self.path, early)
+                    early.clear()
+            if film is None and any(isinstance(one.frame, VideoFrame) for one in early):
+                film = Film(self.path, early)
         except (OSError, ValueError) as failed:
             self._failed = failed
-            while self._frames.get():
+            while came and (came := self._frames.get()):
                 pass
         finally:
             if film:
@@ -99,12 +128,23 @@ class Recording:
                 self.written = self._failed is None
 
 
+def _kind(came: Came) -> str:
+    return "video" if isinstance(came.frame, VideoFrame) else "audio"
+
+
+def _between(early: list[Came], kind: str) -> float:
+    """Seconds from one frame of a track to the next."""
+    own = [came.own for came in early if _kind(came) == kind]
+    return float(np.median(np.diff(own))) if len(own) > 1 else 0.0
+
+
 class Film:
     """The file, once the size of its picture is known."""
 
-    def __init__(self, path: Path, first: VideoFrame, began: float) -> None:
+    def __init__(self, path: Path, early: list[Came]) -> None:
+        """`early`: what came first, a picture among it."""
         self._container: OutputContainer = av_open(str(path), "w", format="mp4")
-        self._began = began
+        first = next(one.frame for one in early if isinstance(one.frame, VideoFrame))
         self._size = first.width & ~1, first.height & ~1
         self._video: VideoStream = self._container.add_stream("libx264", rate=FPS, options=CODEC)
         self._video.width, self._video.height = self._size
@@ -112,19 +152,26 @@ class Film:
         self._video.codec_context.time_base = Fraction(1, TICKS)
         self._audio: AudioStream = self._container.add_stream("aac", rate=RATE, layout="mono")
         self._resampler = AudioResampler(format="s16", layout="mono", rate=RATE)
-        self._places = {"audio": Track(), "video": Track()}
+        self._places = {kind: Track(HELD[kind] * _between(early, kind)) for kind in ("audio", "video")}
         self._samples = 0
         self._tick = -1
         self._last: VideoFrame | None = None
         self._until = 0.0
+        self._began = self._begun(early)
+        for came in early:
+            self.add(came)
+
+    def _begun(self, early: list[Came]) -> float:
+        """The moment of the clock at which the first of what came is placed."""
+        for came in early:
+            self._places[_kind(came)].learn(came.own, came.at)
+        firsts = {_kind(came): came for came in reversed(early)}
+        return min(self._places[kind].placed(came.own, came.at) for kind, came in firsts.items())
 
     def add(self, came: Came) -> None:
         """A frame at its place."""
         frame = came.frame
-        if frame.pts is None or frame.time_base is None:
-            return
-        kind = "video" if isinstance(frame, VideoFrame) else "audio"
-        place = self._places[kind].placed(float(frame.pts * frame.time_base), came.at - self._began)
+        place = max(0.0, self._places[_kind(came)].placed(came.own, came.at) - self._began)
         if isinstance(frame, VideoFrame):
             self._see(frame, place)
         else:

@@ -139,7 +139,7 @@ class Room:
             answer = await self._http.post(f"{self._url}/offer", json=offer, timeout=self.patience.answer)
         except httpx.TimeoutException:
             raise NoAnswer(f"The room did not answer the offer within {self.patience.answer:g} s.") from None
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise SimliUnavailable(f"The room cannot be reached: {type(error).__name__}.") from None
         if answer.is_success and (sdp := answer_in(answer.text)):
             return sdp
@@ -205,15 +205,15 @@ class Room:
 
     async def _within(self, step: Coroutine[Any, Any, None]) -> None:
         """A step of the end: what fails now is over anyway."""
-        with contextlib.suppress(TimeoutError, OSError, httpx.HTTPError):
+        with contextlib.suppress(TimeoutError, OSError, httpx.HTTPError, httpx.InvalidURL):
             async with asyncio.timeout(self.patience.close):
                 await step
 
 
 def _detail(answer: httpx.Response) -> str:
     """The room's own words."""
-    try:
-        said = answer.json()["detail"]
-    except (ValueError, KeyError, TypeError):
-        said = answer.text
-    return (said if isinstance(said, str) else answer.text).strip()[:200] or "no more was said"
+    said = "" if "html" in answer.headers.get("content-type", "") else answer.text
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        detail = answer.json()["detail"]
+        said = detail if isinstance(detail, str) else said
+    return said.strip()[:200] or "no more was said"

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gateway.errors import InvalidValue
 from gateway.peer import doors
 from gateway.peer.chromium import NAMES, chromium
 from gateway.peer.devtools import Failed, Page
@@ -106,7 +107,7 @@ class Stay:
             if user and (number >= len(before) or not before[number][0]):
                 await self.shoot(f"The avatar understood: “{user}”")
         last = len(self.words) - 1
-        if seen["state"] == "speaking" and self.words[last][0] and last not in answered:
+        if seen["state"] == "speaking" and self.words and self.words[last][0] and last not in answered:
             answered.add(last)
             for caption in MOVES:
                 await asyncio.sleep(MOUTH_S)
@@ -124,7 +125,8 @@ class Stay:
         self.came = await self.page.evaluate("visit.came()")
         recorded = base64.b64decode(await self.page.evaluate("visit.heard()"))
         if recorded:
-            self.heard = await asyncio.to_thread(_unpacked, recorded, self.folder / "heard.wav")
+            with contextlib.suppress(InvalidValue):  # of a moment's sound a browser makes a file without any
+                self.heard = await asyncio.to_thread(_unpacked, recorded, self.folder / "heard.wav")
         if await self.page.evaluate(f"{SEEN}?.state ?? 'ended'") != "ended":
             await self.page.evaluate("document.querySelector('#leave').click()")
             with contextlib.suppress(Failed):  # who has gone does not wait for a goodbye
@@ -228,6 +230,9 @@ def _unpacked(recorded: bytes, file: Path) -> Path:
     packed.write_bytes(recorded)
     try:
         delayed(packed, file, 0.0)
+    except InvalidValue:
+        file.unlink(missing_ok=True)
+        raise
     finally:
         packed.unlink()
     return file

@@ -15,6 +15,8 @@ from gateway.types.peer import Ending
 
 GAP_S = 0.2
 """From one picture, or piece of sound, to the next: longer is a freeze, or a gap."""
+ANEW_S = 1.0
+"""A track whose own time leaps by more has begun to count anew, as aiortc does where packets come out of order."""
 AUDIBLE = 100.0
 """RMS from which something is heard (-50 dBFS): more than a codec's noise."""
 MOVED = 0.25
@@ -47,8 +49,10 @@ class Flow:
             gap = at - self.last
             self.longest_gap = max(self.longest_gap, gap)
             self.gaps += gap > GAP_S
-            self._strayed += abs(gap - (own - self._own))
-            self._followed += 1
+            strayed = abs(gap - (own - self._own))
+            if strayed < ANEW_S:
+                self._strayed += strayed
+                self._followed += 1
         self.last, self._own = at, own
         self.count += 1
 

@@ -16,7 +16,7 @@ from gateway.simli.fields import DEFAULT_FACE
 from gateway.smoke.asking import Answer, Caller, caller
 from gateway.smoke.evidence import Call, Exchange, Interruption
 from gateway.smoke.mouth import Mouth
-from gateway.smoke.scene import INTO_S, QUIET_S, Scene, silent_ms, upstream_of
+from gateway.smoke.scene import INTO_S, QUIET_S, Scene, silent_ms, told, upstream_of
 from gateway.smoke.script import Question
 from gateway.smoke.understanding import Understood
 from gateway.types.peer import Ticket
@@ -43,7 +43,8 @@ class Composed:
                 turn = await (
                     self._broken_off(number, question) if question.interrupted else self._asked(number, question)
                 )
-                step.says = f"{question.text} {_short(turn)}"
+                words = told(turn) if turn.interrupted else f"{len(turn.heard.split())} words heard"
+                step.says = f"{question.text} ({words})"
                 if turn.missing:
                     step.verdict = "failed"
         await self.playing.finish()
@@ -70,7 +71,8 @@ class Composed:
         heard = await scene.heard(sounded, mouth.text) if sounded else Understood("", None)
         moments = self._moments(answer, mouth)
         if sounded:
-            moments |= {"first_sound": sounded.began, "end": sounded.ended}
+            mouth_at = scene.mouth(sounded.began, sounded.ended)
+            moments |= {"first_sound": sounded.began, "first_mouth": mouth_at, "end": sounded.ended}
         self.history += [
             {"role": "user", "content": question.text},
             {"role": "assistant", "content": mouth.text or "…"},
@@ -107,7 +109,8 @@ class Composed:
         call = await self._call(answer)
         heard = await scene.heard(sound, "")
         moments = self._moments(answer, mouth) | {
-            "first_sound": began, "end": end, "interrupted": at, "hushed": hushed,
+            "first_sound": began, "first_mouth": scene.mouth(began, end), "end": end, "interrupted": at,
+            "hushed": hushed,
         }  # fmt: skip
         self.history += [{"role": "user", "content": question.text}, {"role": "assistant", "content": spoken or "…"}]
         broken = Interruption(at, silent, call)
@@ -222,11 +225,3 @@ async def _over(*tasks: "asyncio.Task[object] | asyncio.Task[None]") -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _short(turn: SmokeTurn) -> str:
-    """For the step's line."""
-    if turn.interrupted:
-        silent = f"silent after {turn.silent_ms:.0f} ms" if turn.silent_ms is not None else "nothing was interrupted"
-        return f"({silent}, upstream {turn.upstream or 'unknown'})"
-    return f"({len(turn.heard.split())} words heard)"

@@ -20,7 +20,7 @@ ENDS_S = 60.0
 WORDS = 300
 """Characters of Daily's own words that are told."""
 MISSING = (
-    "Daily's client is not installed: `.venv/bin/pip install daily-python` brings it "
+    "Daily's client is not installed: `make smoke DAILY=1 ARGS=--auto` brings it, or `pip install daily-python` "
     "(for Linux with glibc 2.28 and macOS); a browser joins the room as well."
 )
 

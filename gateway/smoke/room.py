@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -17,9 +17,10 @@ from gateway.peer import room as rooms
 from gateway.peer.listening import Sounded
 from gateway.peer.packets import RATE
 from gateway.settings.values import loopback
+from gateway.smoke.account import Account, moments_of
 from gateway.smoke.causes import found
 from gateway.smoke.evidence import Call, Exchange, Interruption
-from gateway.smoke.scene import INTO_S, QUIET_S, Found, Scene, silent_ms, upstream_of
+from gateway.smoke.scene import INTO_S, QUIET_S, Found, Scene, silent_ms, told, upstream_of
 from gateway.smoke.script import Question
 from gateway.smoke.transcripts import Line
 from gateway.smoke.understanding import Understood, understood
@@ -28,13 +29,13 @@ from gateway.types.smoke import Moments, SmokeTurn
 WORD_S = 0.6
 """Seconds of a word, spoken slowly: a sound that goes on for longer than its text is not waited for."""
 LONGEST = 60.0
-BEFORE_S = 1.0
-"""The avatar may have noticed a person so much before we say that they began."""
 HUSH_S = 1.5
 """Seconds in which an avatar that is interrupted has to have fallen silent, to be measured."""
+STILL_S = 0.5
+"""Without a piece of sound, a silent one neither, for so long, the line may be broken;"""
+LOST_S = 4.0
+"""and the peer says so in this time."""
 LOOK = 0.1
-STATE_S = 2.0
-"""For the room's own account of a turn."""
 
 
 class Spoken(NamedTuple):
@@ -59,8 +60,7 @@ class Conversed:
 
     scene: Scene
     room: rooms.Room
-    url: str
-    http: httpx.AsyncClient = field(repr=False)
+    account: Account
 
     async def converse(self) -> None:
         """The first message, then every question. Raises Found, PeerError, GatewayGone, Deaf."""
@@ -73,10 +73,7 @@ class Conversed:
                 spoken = spoken or await self._say(question)
                 if question.interrupted:
                     turn, spoken = await self._broken_off(number, question, spoken, questions[number + 1])
-                    silent = (
-                        "nothing was interrupted" if turn.silent_ms is None else f"silent after {turn.silent_ms:.0f} ms"
-                    )
-                    step.says = f"{question.text} ({silent}, upstream {turn.upstream or 'unknown'})"
+                    step.says = f"{question.text} ({told(turn)})"
                     continue
                 turn, spoken = await self._answered(number, question, spoken), None
                 step.says = f"{question.text} ({len(turn.heard.split())} words heard)"
@@ -93,17 +90,20 @@ class Conversed:
         if not text:
             return True
         async with scene.steps.step("first message", text[:60]) as step:
-            heard = await self._heard(scene.watch.marks["joins"], text)
-            if heard.sounded is None:
+            longest = min(LONGEST, 3.0 + WORD_S * len(text.split()))
+            sounded = await self._sounded(scene.watch.marks["joins"], longest)
+            if sounded is None:
                 step.verdict, step.says = "failed", f"not heard within {scene.wanted.wait:g} s"
                 return False
-            step.says = f"{len(heard.words.text.split())} words heard, {heard.words.error or 0:.0%} of them misheard"
-            if heard.words.rate != 1.0:
-                says = f"The first message is understood only when it is played {heard.words.rate:g} times as fast."
+            cut = sounded.ended - sounded.began >= longest - 0.1
+            words = await understood(scene.ears, sounded.pcm, text, scene.language, cut=cut)
+            step.says = f"{len(words.text.split())} words heard, {words.error or 0:.0%} of them misheard"
+            if words.rate != 1.0:
+                says = f"The first message is understood only when it is played {words.rate:g} times as fast."
                 finding = found("wrong_rate", says)
                 scene.findings.append(finding)
                 raise Found([finding])
-            scene.recognised("assistant", heard.words.text)
+            scene.recognised("assistant", words.text)
             scene.held.append(Line("assistant", text))
             return True
 
@@ -116,24 +116,30 @@ class Conversed:
             return Spoken(said.began, said.ended, pcm)
         return Spoken(said.began + float(loud[0]) / RATE, said.began + float(loud[-1]) / RATE, pcm)
 
-    async def _heard(self, after: float, text: str = "") -> Heard:
-        """The next thing that the avatar says; where it is known, no longer than it can take."""
-        scene = self.scene
-        longest = min(LONGEST, 3.0 + WORD_S * len(text.split())) if text else LONGEST
-        try:
-            sounded = await scene.listening.answer(after, QUIET_S, scene.wanted.wait, longest)
-        except NoSound:
-            return Heard(None, Understood("", None))
-        cut = sounded.ended - sounded.began >= longest - 0.1
-        return Heard(sounded, await understood(scene.ears, sounded.pcm, text, scene.language, cut=cut))
+    async def _sounded(self, after: float, longest: float = LONGEST) -> Sounded | None:
+        """The next thing that the avatar says, to its end; None: it says nothing. Raises PeerError."""
+        sounded: Sounded | None = None
+        with contextlib.suppress(NoSound):
+            sounded = await self.scene.listening.answer(after, QUIET_S, self.scene.wanted.wait, longest)
+        await self._stands()
+        return sounded
+
+    async def _stands(self) -> None:
+        """Silence is no end of an answer where nothing comes any more: then it is known soon why. Raises PeerError."""
+        watch = self.scene.watch
+        until = watch.now() + LOST_S
+        while watch.now() - watch.sounds.last > STILL_S and watch.now() < until:
+            self.room.check()
+            await asyncio.sleep(LOOK)
+        self.room.check()
 
     async def _answered(self, number: int, question: Question, spoken: Spoken) -> SmokeTurn:
         """The answer to what was asked, to its end."""
         scene = self.scene
         itself, otherwise = await scene.itself(question, spoken.pcm)
-        sounded = (await self._heard(spoken.ended)).sounded if itself else None
+        sounded = await self._sounded(spoken.ended) if itself else None
         known = {"question": question, "number": number, "itself": itself, "itself_otherwise": otherwise}
-        account = await self._account(spoken, over=sounded is not None)
+        account = await self.account.of(spoken.began, over=sounded is not None)
         call = await self._call(account, spoken)
         said = str(account.get("said") or (call[-1].answer if call and call[-1].answer else ""))
         words = await scene.heard(sounded, said) if sounded else Understood("", None)
@@ -154,13 +160,13 @@ class Conversed:
         try:
             began = await scene.listening.began(spoken.ended, scene.wanted.wait)
         except NoSound:
-            account = await self._account(spoken, over=False)
+            account = await self.account.of(spoken.began, over=False)
             came = _Came(spoken, account, await self._call(account, spoken), Heard(None, Understood("", None)), "")
             return await self._kept(came, known), None
         await asyncio.sleep(max(0.0, began + INTO_S - watch.now()))
         next_ = await self._say(following)
         silent = scene.cut_off(next_.began, began - 0.1, min(next_.ended, next_.began + HUSH_S))
-        account = await self._account(spoken, over=True)
+        account = await self.account.of(spoken.began, over=True)
         calls = await self._call(account, spoken)
         end = silent or next_.began
         sounded = Sounded(began, end, scene.listening.wave(began - 0.2, end + 0.1))
@@ -168,29 +174,6 @@ class Conversed:
         known["interruption"] = Interruption(next_.began, silent, calls[-1] if calls else None)
         came = _Came(spoken, account, calls, Heard(sounded, words), str(account.get("said") or ""))
         return await self._kept(came, known), next_
-
-    async def _account(self, spoken: Spoken, *, over: bool) -> Mapping[str, Any]:
-        """The room's own account of what was asked then; empty: it has none, or it is no sandbox's."""
-        scene = self.scene
-        if not scene.place.sandbox:
-            return {}
-        until = scene.watch.now() + (STATE_S if over else 0.0)
-        while True:
-            state = await self._state()
-            asked = scene.epoch + spoken.began - BEFORE_S
-            turns = [one for one in state.get("turns", ()) if one["by"] == "spoken" and one["at"] >= asked]
-            if turns and (turns[0]["spoken"] or scene.watch.now() > until):
-                return {**turns[0], "ears": state.get("ears", "")}
-            if scene.watch.now() > until:
-                return {"ears": state.get("ears", "")}
-            await asyncio.sleep(LOOK)
-
-    async def _state(self) -> Mapping[str, Any]:
-        try:
-            told = (await self.http.get(f"{self.url}/state.json")).json()
-        except (httpx.HTTPError, ValueError):
-            return {}
-        return told if isinstance(told, dict) else {}
 
     async def _call(self, account: Mapping[str, Any], spoken: Spoken) -> list[Call]:
         """What the gateway recorded of it: the request that the room names, or those since."""
@@ -252,24 +235,17 @@ class _Came:
 
 
 def _moments(came: _Came, scene: Scene) -> Moments:
-    """The room's, where it tells them; what the person saw and heard is the peer's own; the rest the gateway's."""
-    told = {name: at - scene.epoch for name, at in (came.account.get("moments") or {}).items()}
-    if came.calls and "requested" not in told:
-        call = came.calls[-1]
-        told["requested"] = call.at
-        spent = call.timings
-        if "retrieve" in spent:
-            told["retrieved"] = call.at + (spent.get("parse", 0.0) + spent["retrieve"]) / 1000
-        if "ttft" in spent:
-            told["first_token"] = call.at + spent["ttft"] / 1000
-    told = {name: at for name, at in told.items() if name in Moments.__dataclass_fields__}
-    told |= {"asked": came.spoken.began, "asked_end": came.spoken.ended}
-    for name in ("first_sound", "first_mouth", "end"):
-        told.pop(name, None)
+    """What the person said, saw and heard is the peer's own; the rest is told."""
+    there = moments_of(came.account, came.calls, scene)
     sounded = came.heard.sounded
-    if sounded is None:
-        return Moments(**told)
-    return Moments(**{**told, "first_sound": sounded.began, "end": sounded.ended})
+    return replace(
+        there,
+        asked=came.spoken.began,
+        asked_end=came.spoken.ended,
+        first_sound=sounded.began if sounded else None,
+        first_mouth=scene.mouth(sounded.began, sounded.ended) if sounded else None,
+        end=sounded.ended if sounded else None,
+    )
 
 
 @contextlib.asynccontextmanager
@@ -284,4 +260,4 @@ async def entered(scene: Scene, room_url: str) -> AsyncIterator[Conversed]:
             scene.watch.mark("joins")
             room = await stack.enter_async_context(rooms.entered(room_url, scene.watch, scene.patience))
             step.says = f"entered, and the face is seen, in {scene.watch.now() - scene.watch.marks['joins']:.2f} s"
-        yield Conversed(scene, room, room_url.rstrip("/"), http)
+        yield Conversed(scene, room, Account(scene, room_url.rstrip("/"), http))

@@ -12,12 +12,14 @@ from gateway.audio import hearing
 from gateway.audio.ears import Deaf
 from gateway.audio.voice import voice
 from gateway.errors import GatewayError, InvalidValue, RunLate
+from gateway.peer.lips import Lips
 from gateway.peer.listening import Listening
 from gateway.peer.recording import Recording
 from gateway.peer.watch import Watch
 from gateway.settings import Settings
 from gateway.smoke import composed, gateway, person, room, session, transcripts, verdicts
 from gateway.smoke.causes import found
+from gateway.smoke.evidence import Exchange
 from gateway.smoke.scene import Found, Scene, error_of
 from gateway.smoke.steps import Steps
 from gateway.smoke.surroundings import Place, found_or_started
@@ -103,6 +105,7 @@ class Run:
                 step.says = f"the gateway is ready ({ready}), and serves {self.wanted.agent}"
             trying = asyncio.create_task(_tried(scene), name="voice and ears")
             try:
+                await self._recorded(scene)
                 ways = {"compose": self._composed, "room": self._room, "auto": self._visited}
                 await ways[self.wanted.mode](scene, trying)
             finally:
@@ -120,17 +123,33 @@ class Run:
                 self.film_at = at - self.watch.began
             recording.take(frame, at)
 
-        self.watch.sinks.append(see)
+        scene = Scene(
+            self.wanted, place, opened, self.watch, self.steps, speaking, ears,
+            Listening(self.watch), Lips(self.watch), self.epoch,
+        )  # fmt: skip
+        self.watch.sinks.append(see)  # the last: what is recorded may be given other times by whoever writes it
         try:
-            yield Scene(
-                self.wanted, place, opened, self.watch, self.steps, speaking, ears,
-                Listening(self.watch), self.epoch,
-            )  # fmt: skip
+            yield scene
         finally:
             speaking.close()
             ears.close()
             with contextlib.suppress(InvalidValue):  # there is no film then, which the report says
                 await asyncio.to_thread(recording.close)
+
+    async def _recorded(self, scene: Scene) -> None:
+        """Questions that are files are heard by our own ears first: nothing is billed for one that none understands."""
+        files = [(at, one) for at, one in enumerate(self.wanted.questions) if one.audio]
+        if not files or self.wanted.mode == "compose":
+            return
+        async with self.steps.step("recordings", f"{len(files)}") as step:
+            for number, question in files:
+                itself, otherwise = await scene.itself(question, await scene.sound_of(question))
+                one = Exchange(number, question, itself=itself, itself_otherwise=otherwise)
+                if wrong := verdicts.of_question(one):
+                    scene.findings.append(wrong)
+                    step.verdict, step.says = "failed", wrong.says
+                    raise Found([wrong])
+            step.says = f"{len(files)}, each understood as its question"
 
     async def _ready(self, trying: "asyncio.Task[str]") -> None:
         """Voice and ears were started beside everything else, and nothing is said before they are there."""

@@ -5,10 +5,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from gateway.audio.agreement import word_error
 from gateway.audio.ears import Ears
 from gateway.audio.voice import Voice
 from gateway.errors import GatewayError
+from gateway.peer.lips import Lips
 from gateway.peer.listening import Listening, Sounded
+from gateway.peer.packets import RATE
 from gateway.peer.patience import Patience
 from gateway.peer.source import reading
 from gateway.peer.watch import Watch
@@ -30,6 +33,10 @@ INTO_S = 0.8
 """Seconds of an answer that are heard before it is interrupted."""
 RECORDED_S = 3.0
 """The gateway writes a record down when the answer has ended; so long it is waited for."""
+LONGEST_S = 55
+"""Seconds of a question that are heard."""
+EARLY_S = 0.4
+"""A mouth may open so much before it is heard."""
 LOOK = 0.1
 
 
@@ -53,6 +60,7 @@ class Scene:
     voice: Voice
     ears: Ears
     listening: Listening
+    lips: Lips
     epoch: float
     """When the watch began, in seconds since the epoch."""
     agent: Mapping[str, Any] = field(default_factory=dict)
@@ -102,11 +110,12 @@ class Scene:
 
     async def itself(self, question: Question, pcm: bytes) -> tuple[str, str]:
         """What our own ears hear in the question; and as what samples it is understood where it is not as sent."""
-        heard = await understood(self.ears, pcm, question.text, self.language)
-        if heard.error is None or heard.error <= GARBLED:
-            return heard.text, ""
+        text = (await self.ears.heard(pcm[: LONGEST_S * RATE * 2], self.language)).text
+        error = word_error(question.text, text)
+        if error <= GARBLED:
+            return text, ""
         other = await otherwise(self.ears, pcm, question.text, self.language) if question.raw else ""
-        return ("" if question.audio and not other and heard.error >= 1.0 else heard.text), other
+        return ("" if question.audio and not other and error >= 1.0 else text), other
 
     async def heard(self, sounded: Sounded, said: str) -> Understood:
         """What our ears make of an answer, against what was said where that is known."""
@@ -141,6 +150,11 @@ class Scene:
             raise Found(stopping)
         self.findings += [*broken, *words]
         return turn
+
+    def mouth(self, began: float, ended: float) -> float | None:
+        """When it first moved for a sound of that time; None: it was not seen to."""
+        at = self.lips.first_mouth(began - EARLY_S)
+        return at if at is not None and at < ended else None
 
     def cut_off(self, began: float, from_: float, to: float) -> float | None:
         """When the avatar's last sound ended between the two; None: it was not speaking when somebody else began."""
@@ -182,6 +196,7 @@ class Scene:
             audio_gaps=watch.sounds.gaps,
             picture_jitter_ms=ms(watch.pictures.jitter),
             sound_jitter_ms=ms(watch.sounds.jitter),
+            lip_offset_ms=self.lips.offset_ms(),
             round_trip_ms=ms(watch.round_trip),
         )
 
@@ -195,6 +210,12 @@ def silent_ms(broken: Interruption | None) -> float | None:
     if broken is None or broken.silent is None:
         return None
     return round(max(0.0, 1000 * (broken.silent - broken.began)), 1)
+
+
+def told(turn: SmokeTurn) -> str:
+    """What came of an interruption, for a step's line."""
+    silent = "nothing was interrupted" if turn.silent_ms is None else f"silent after {turn.silent_ms:.0f} ms"
+    return f"{silent}, upstream {turn.upstream or 'unknown'}"
 
 
 def upstream_of(broken: Interruption) -> Literal["", "cancelled", "had ended", "ran on"]:

@@ -36,9 +36,11 @@ SAMPLES = (
     Question("How long does the crossing take?", ("fifty minutes",)),
     Question("How many passengers does the boat carry?", ("thirty-six passengers",)),
     Question("Why did people leave the village?", interrupted=True),
-    Question("And how high is the highest hill on the island?", ("sixty-one metres",)),
+    Question("At what height is the highest hill on the island?", ("sixty-one metres",)),
 )
-"""Answered by knowledge/lighthouse; no fact is a name, which a recogniser would spell in its own way."""
+"""Answered by knowledge/lighthouse; no fact is a name, which a recogniser would spell in its own way.
+
+Who interrupts begins with a vowel: a breathed H is a sound 50 ms before anybody can tell that it is speech."""
 
 
 def of_options(texts: Sequence[str], facts: Sequence[str]) -> tuple[Question, ...]:

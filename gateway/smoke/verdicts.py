@@ -77,7 +77,7 @@ def of_media(seen: Seen) -> Finding | None:
 
 def of_exchange(one: Exchange) -> Iterator[Finding]:
     """What is wrong with a question and its answer, the likeliest cause first; silence has one cause only."""
-    if one.itself is not None and (wrong := _of_question(one)):
+    if one.itself is not None and (wrong := of_question(one)):
         yield wrong
     elif not one.answered:
         yield of_silence(one)
@@ -85,7 +85,8 @@ def of_exchange(one: Exchange) -> Iterator[Finding]:
         yield from _of_answer(one)
 
 
-def _of_question(one: Exchange) -> Finding | None:
+def of_question(one: Exchange) -> Finding | None:
+    """Whether its sound is understood as the question."""
     if one.itself_otherwise:
         says = f"The sound of the question is understood as {one.itself_otherwise}, and not as what it was sent as."
         return found("question_format", says, turn=one.number)
@@ -139,9 +140,11 @@ def _of_answer(one: Exchange) -> Iterator[Finding]:
         yield _turn(one, "model_failed", f"An apology was heard: what the gateway asks failed ({failed.code}).")
     elif not done and any(call.refused for call in one.calls):
         yield _of_refusal(one, one.calls[-1])
+    elif not done and one.spoken and not one.heard:
+        yield of_silence(one)  # a noise is no answer
     elif not done and one.spoken:
-        heard = f": {one.heard[:120]!r}" if one.heard else ""
-        yield _turn(one, "llm_ignored", f"An answer was heard{heard}, and the gateway was not asked for it.")
+        says = f"An answer was heard, {one.heard[:120]!r}, and the gateway was not asked for it."
+        yield _turn(one, "llm_ignored", says)
     elif one.rate != 1.0:
         says = f"What is heard is understood only when it is played {one.rate:g} times as fast."
         yield _turn(one, "wrong_rate", says)

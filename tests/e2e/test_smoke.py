@@ -19,8 +19,10 @@ from typing import Any
 
 import av
 import httpx
+import numpy as np
 import pytest
 
+from gateway.audio.voice import voice
 from tests.e2e.conftest import gateway
 from tests.sandboxed import Sandbox, sandbox_process
 from tests.serving import ROOT, gateway_process
@@ -28,6 +30,16 @@ from tests.stores import free_port
 
 GREETING = "Hello from the lighthouse."
 ONE = ("--questions", "1", "--wait", "4")
+SCRIPT = """
+[[questions]]
+text = "How long does the crossing take?"
+facts = ["fifty minutes"]
+[[questions]]
+text = "Why did people leave the village?"
+interrupted = true
+[[questions]]
+text = "At what height is the highest hill on the island?"
+"""
 CONFIG = """
 prompts = {prompts}
 [knowledge]
@@ -57,6 +69,11 @@ class World:
         told = json.loads(done.stdout) if done.stdout else {}
         return done.returncode, told, done.stderr
 
+    @property
+    def script(self) -> Path:
+        """A question, one whose answer is broken off, and the one that breaks it off."""
+        return self.config.with_name("script.toml")
+
     def set(self, path: str, body: dict[str, Any]) -> None:
         """Have the sandbox misbehave."""
         httpx.post(f"{self.sandbox.url}/sandbox/{path}", json=body, trust_env=False).raise_for_status()
@@ -84,6 +101,7 @@ def world(var: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World
     config = place / "gateway.toml"
     paths = {"prompts": json.dumps(str(place / "prompts")), "knowledge": json.dumps(str(ROOT / "knowledge"))}
     config.write_text(CONFIG.format(**paths))
+    config.with_name("script.toml").write_text(SCRIPT)
     port = str(free_port())
     with sandbox_process(voice="speech") as sandbox:
         environ = {
@@ -105,12 +123,12 @@ def mended(world: World) -> Iterator[World]:
 
 def test_a_whole_conversation_by_voice(world: World, tmp_path: Path) -> None:
     """Greeted, answered, silent within 300 ms of an interruption; transcripts agree; a film has both tracks."""
-    status, told, said = world.smoke(tmp_path, "--questions", "3")
+    status, told, said = world.smoke(tmp_path, "--script", str(world.script))
     assert (status, told["findings"]) == (0, []), said
     turns = told["turns"]
-    assert [turn["interrupted"] for turn in turns] == [False, False, True, False]
+    assert [turn["interrupted"] for turn in turns] == [False, True, False]
     assert all(not turn["missing"] and turn["heard"] for turn in turns)
-    assert turns[2]["silent_ms"] <= 300 and turns[2]["upstream"] == "cancelled"
+    assert turns[1]["silent_ms"] <= 300 and turns[1]["upstream"] == "cancelled"
     assert set(told["said"]) == {"sandbox", "gateway", "recogniser"}
     ordered = ["asked", "asked_end", "recognised", "requested", "retrieved", "first_token", "first_clause"]
     ordered += ["first_sound", "end"]
@@ -124,9 +142,12 @@ def test_a_whole_conversation_by_voice(world: World, tmp_path: Path) -> None:
 
 def test_a_whole_conversation_by_text(world: World, tmp_path: Path) -> None:
     """The gateway is asked as by any caller, a face speaks the answers, and an interruption hangs up on the model."""
-    status, told, said = world.smoke(tmp_path, "--compose", "--questions", "2")
+    short = tmp_path / "short.toml"
+    short.write_text(SCRIPT[SCRIPT.index("[[questions]]", 2) :])
+    status, told, said = world.smoke(tmp_path, "--compose", "--script", str(short))
     assert (status, told["findings"], told["mode"]) == (0, [], "compose"), said
     assert all(turn["heard"] and not turn["missing"] for turn in told["turns"])
+    assert told["turns"][0]["silent_ms"] <= 300 and told["turns"][0]["upstream"] == "cancelled"
     assert not world.running()
 
 
@@ -141,7 +162,7 @@ class Row:
     behaviour: dict[str, Any] = field(default_factory=dict)
     operation: str = ""
     fault: dict[str, Any] = field(default_factory=dict)
-    wait: float = 4.0
+    wait: float = 3.0
 
 
 COMPOSE = ("--compose",)
@@ -188,10 +209,9 @@ REFUSED = [
     ),
 ]
 SILENT = [
-    Row("voice key", "voice_silent", 77, behaviour={"tts": "refused"}),
-    Row("LLM key", "llm_key_refused", 77, behaviour={"llm_key": "wrong"}),
-    Row("LLM never called", "llm_not_called", 69, behaviour={"llm": "never"}),
-    Row("another LLM", "llm_ignored", 69, behaviour={"custom_llm": "ignored"}),
+    Row("voice key", "voice_silent", 77, behaviour={"tts": "refused"}, wait=2.0),
+    Row("LLM key", "llm_key_refused", 77, behaviour={"llm_key": "wrong"}, wait=2.0),
+    Row("LLM never called", "llm_not_called", 69, behaviour={"llm": "never"}, wait=2.0),
     Row("wrong format", "wrong_rate", 65, behaviour={"sound": "wrong_rate"}),
     Row("dropped in an answer", "session_dropped", 75, behaviour={"drops_after": 9.0}),
 ]
@@ -207,6 +227,36 @@ def test_a_fault_is_named(mended: World, tmp_path: Path, row: Row) -> None:
     one = ("--agent", "mina", "--questions", "1", "--wait", str(row.wait))
     found, told, said = mended.smoke(tmp_path, *one, *row.flags)
     assert ([one["code"] for one in told["findings"]], found) == ([row.code], row.status), said
+    assert not mended.running()
+
+
+def test_another_llm_that_answers_is_named(mended: World, tmp_path: Path) -> None:
+    """A session that Simli started without the gateway: it is answered by voice, and the gateway was never asked."""
+    key = {"x-simli-api-key": mended.sandbox.key}
+    other = {"firstMessage": GREETING, "createTranscript": True}
+    started = httpx.post(
+        f"{mended.sandbox.url}/auto/start/configurable", json=other, headers=key, trust_env=False
+    ).json()
+    mended.set("faults", {"operation": "auto.start", "status": 200, "body": started})
+    found, told, said = mended.smoke(tmp_path, "--agent", "mina", "--questions", "1", "--wait", "3")
+    assert ([one["code"] for one in told["findings"]], found) == (["llm_ignored"], 69), said
+    assert "Simli" in told["turns"][0]["heard"], told["turns"]
+    assert not mended.running()
+
+
+def test_a_question_in_another_format_is_named(mended: World, tmp_path: Path) -> None:
+    """A recording of 48 kHz and two channels, sent as 16 kHz and one, is named before a session is begun."""
+    speaker = voice("speech")
+    wave = np.frombuffer(speaker.say("How long does the crossing take?").pcm, "<i2")
+    speaker.close()
+    at = np.arange(0, wave.size - 1, 1 / 3)
+    raw = np.interp(at, np.arange(wave.size), wave).astype("<i2").repeat(2)
+    (tmp_path / "q.raw").write_bytes(raw.tobytes())
+    script = tmp_path / "mine.toml"
+    script.write_text('[[questions]]\ntext = "How long does the crossing take?"\naudio = "q.raw"\nformat = "s16le"\n')
+    found, told, said = mended.smoke(tmp_path, "--agent", "mina", "--wait", "3", "--script", str(script))
+    assert ([one["code"] for one in told["findings"]], found) == (["question_format"], 65), said
+    assert "48000 Hz, 2 channels" in told["findings"][0]["says"] and not told["session"]
     assert not mended.running()
 
 

@@ -33,6 +33,7 @@ GOOD = {
     "face": "tmp9i8bbq7c",
     "job": "job_0123456789abcdef",
     "key": "000000000000",
+    "request": "req_0123456789abcdef",
     "session": "ses_000000000000",
 }
 

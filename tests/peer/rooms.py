@@ -99,12 +99,6 @@ class Scripted:
         for connection in self.connections:
             await connection.close()
 
-    def freeze(self) -> None:
-        """No packet comes any more, and nothing is closed: a machine that died."""
-        for connection in self.connections:
-            for transceiver in connection.getTransceivers():
-                transceiver.sender.transport.transport._send = _nowhere  # type: ignore[assignment]
-
     def said(self) -> "np.ndarray[Any, Any]":
         """All that was heard, in one piece."""
         return np.concatenate(self.heard) if self.heard else np.zeros(0, np.int16)
@@ -148,10 +142,6 @@ class Scripted:
                 self.came.append(asyncio.get_running_loop().time())
                 self.pts.append(frame.pts)
                 self.heard.append(frame.to_ndarray().reshape(-1, 2)[:, 0])
-
-
-async def _nowhere(_: bytes) -> None:
-    """What is sent is lost."""
 
 
 @contextlib.asynccontextmanager

@@ -40,7 +40,11 @@ ONCE = Wanted(reconnects=0, patience=SHORT)
     ("dialect", "behaviour", "kind", "says"),
     [
         ("p2p", {"start": "withheld"}, NoStart, "START did not come within 0.3 s"),
+        ("websocket", {"start": "withheld"}, NoStart, "START did not come within 0.3 s"),
+        ("rest", {"start": "withheld"}, NoStart, "START did not come within 0.3 s"),
         ("p2p", {"ice": "blocked"}, NoConnection, "no packet gets through"),
+        ("websocket", {"ice": "blocked"}, NoConnection, "no packet gets through"),
+        ("rest", {"ice": "blocked"}, NoConnection, "no packet gets through"),
         ("websocket", {"media": "audio"}, NoPicture, "sound came but no picture"),
         ("p2p", {"media": "none"}, NoPicture, "neither picture nor sound came"),
         ("p2p", {"drops_after": 0.1}, SessionDropped, "broke without a word"),

@@ -92,7 +92,7 @@ async def test_a_word_can_be_broken_off() -> None:
         ({"refuses": (429, {"detail": "full"})}, SessionLimited, "429: full", 0),
         ({"refuses": (500, {})}, NoAnswer, "500 and no answer", 1),
         ({"refuses": (200, {"sdp": "v=0", "type": "answer"})}, NoAnswer, "cannot be read", 1),
-        ({"takes": 3.0}, NoAnswer, "did not answer the offer within 1 s", 1),
+        ({"takes": 0.6}, NoAnswer, r"did not answer the offer within 0\.4 s", 1),
         ({"drawn": None}, NoPicture, "sound came but no picture", 1),
         ({"drawn": None, "level": None}, NoPicture, "neither picture nor sound came", 1),
     ],
@@ -101,7 +101,7 @@ async def test_a_room_that_is_not_entered(
     script: dict[str, Any], kind: type[GatewayError], says: str, leaves: int
 ) -> None:
     """Each has a name of its own and takes a bounded time; a session that may run is ended."""
-    patience = Patience(answer=1.0, connect=2.0, picture=0.5, close=1.0)
+    patience = Patience(answer=0.4, connect=2.0, picture=0.3, close=1.0)
     began = time.monotonic()
     async with room(**script) as other:
         with pytest.raises(kind, match=says):
@@ -114,9 +114,10 @@ async def test_a_room_that_is_not_entered(
 async def test_nobody_is_at_the_rooms_address() -> None:
     """It is said at once."""
     began = time.monotonic()
-    with pytest.raises(SimliUnavailable):
-        async with entered("http://127.0.0.1:9/room/a", Watch(), SHORT):
-            pass
+    for url in ("http://127.0.0.1:9/room/a", "ftp://127.0.0.1/a", "http://127.0.0.1:x/a"):
+        with pytest.raises(SimliUnavailable):
+            async with entered(url, Watch(), SHORT):
+                pass
     assert time.monotonic() - began < 1.0
 
 
@@ -151,15 +152,6 @@ async def test_the_other_end_goes(state: dict[str, Any], kind: type[GatewayError
         assert watch.ending == there.ending == await there.over()
         with pytest.raises(kind):
             await there.say(pcm(0.1))
-
-
-async def test_a_machine_that_dies_is_noticed() -> None:
-    """Packets that stop coming are an end, although nothing was closed: within some two seconds."""
-    async with room() as other, entered(other.url, Watch(), UNHURRIED) as there:
-        began = time.monotonic()
-        other.freeze()
-        assert (await there.over()).reason == "dropped"
-        assert 1.5 < time.monotonic() - began < 4.0
 
 
 async def test_leaving_is_an_end_too() -> None:

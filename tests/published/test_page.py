@@ -69,6 +69,24 @@ async def test_a_person_sees_calls_and_sessions_watches_and_types(sandbox: Sandb
     assert page.said == []
 
 
+async def test_another_session_is_another_conversation(sandbox: Sandbox, room: str, page: Page) -> None:
+    """Whoever chooses another session reads its words, and none of the one before."""
+    await page.open(f"{sandbox.url}/sandbox")
+    await page.until("document.querySelectorAll('#sessions button').length === 1")
+    await page.evaluate(SAY)
+    await page.until(reads("".join(WORDS), "#lines"))
+    async with scripted(Script(["Nothing."])) as upstream, httpx.AsyncClient(base_url=sandbox.url) as http:
+        await begun(sandbox, upstream, http)
+        await page.until("document.querySelectorAll('#sessions button').length === 2")
+        await page.evaluate("document.querySelector('#sessions button[aria-pressed=false]').click()")
+        await page.until("document.querySelector('#lines').innerText === ''")
+        await page.evaluate(SAY)
+        await page.until(reads("Nothing.", "#lines"))
+        assert not await page.evaluate(reads("".join(WORDS), "#lines"))
+        await sandbox.leave(room)
+    assert page.said == []
+
+
 async def test_a_room_plays_by_itself_and_answers(room: str, page: Page) -> None:
     """Whoever opens a session's room sees the face at once, is answered, and can leave."""
     await page.open(room)
@@ -77,4 +95,16 @@ async def test_a_room_plays_by_itself_and_answers(room: str, page: Page) -> None
     await page.until(reads("".join(WORDS), "#lines"))
     await page.evaluate("document.querySelector('#leave').click()")
     await page.until(reads("The session is over"))
+    assert page.said == []
+
+
+async def test_a_room_whose_line_breaks_is_entered_again(sandbox: Sandbox, room: str, page: Page) -> None:
+    """A connection that is gone without a word is noticed within seconds, and the face is seen again by itself."""
+    await sandbox.behave(drops_after=1.5)
+    await page.open(room)
+    await page.until("document.querySelector('#video').videoWidth === 512")
+    await sandbox.behave(drops_after=0)
+    await page.until("document.querySelector('#screen').dataset.state === 'reconnecting'")
+    await page.until("document.querySelector('#video').videoWidth === 512")
+    await page.until("document.querySelector('#curtain').hidden")
     assert page.said == []

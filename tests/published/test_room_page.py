@@ -20,6 +20,8 @@ ROWS = [
     ("First sound", "80 ms"),
     ("Mouth moves", "30 ms"),
 ]
+COVERED = """(box => document.elementFromPoint(box.x + box.width - 4, box.y + box.height / 2)?.closest({!r}) === null)(
+document.querySelector({!r}).getBoundingClientRect())"""
 BOX = """(box => box.width > 20 && box.left >= 0 && box.right <= innerWidth && box.bottom <= innerHeight)(
 document.querySelector({!r}).getBoundingClientRect())"""
 NEWEST = "(list => list.scrollHeight - list.scrollTop - list.clientHeight < 2)(document.querySelector('#lines'))"
@@ -93,12 +95,12 @@ async def test_what_was_not_heard_any_more_is_struck(room: Room, page: Page) -> 
 
 
 async def test_a_room_that_is_wide_or_narrow_dark_or_light(room: Room, page: Page) -> None:
-    """Nothing is cut off at 400 and 1400 pixels, the newest is in sight, and who wants no motion sees none."""
+    """Nothing is cut off from 320 to 1400 pixels, the newest is in sight, and who wants no motion sees none."""
     room.turns = conversation()
     room.become(state="thinking")
     await page.open(room.url)
     await page.until(FACE)
-    for width, height, dark in ((400, 860, True), (1400, 900, False)):
+    for width, height, dark in ((320, 640, False), (400, 860, True), (844, 390, True), (1400, 900, False)):
         await page.sized(width, height, dark=dark)
         await page.until("document.documentElement.scrollWidth <= innerWidth")
         await page.until("document.documentElement.scrollHeight <= innerHeight")
@@ -107,6 +109,7 @@ async def test_a_room_that_is_wide_or_narrow_dark_or_light(room: Room, page: Pag
         )
         for one in ("#video", "#now", "#mute", "#leave", "#text"):
             assert await page.evaluate(BOX.format(one)), (one, width)
+            assert not await page.evaluate(COVERED.format(one, one)), (one, width)
     moves = "getComputedStyle(document.querySelector('.dot')).animationName"
     assert await page.until(f"{is_now('thinking')} && {moves}") == "breathe"
     await page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "reduce"}])
@@ -166,6 +169,24 @@ async def test_a_room_without_events_is_looked_at(room: Room, page: Page) -> Non
     await page.until(shows("forty-one metres", "#lines"))
     await page.open(room.url.replace("kitchen", "cellar"))
     await page.until(shows("There is no such room.", "#curtain"))
+
+
+async def test_a_sandbox_that_does_not_answer_is_named(room: Room, page: Page) -> None:
+    """It says so until there is an answer again; who leaves meanwhile is told that the session may go on."""
+    room.evented = False
+    await page.open(room.url)
+    await page.until(FACE)
+    room.broken = True
+    await page.until(shows("The sandbox does not answer. Trying again", "#notice"))
+    room.broken = False
+    await page.until("document.querySelector('#notice').hidden")
+    room.broken = True
+    await page.evaluate("document.querySelector('#leave').click()")
+    await page.until(shows("the session may go on", "#notice"))
+    room.broken = False
+    await page.until(FACE)
+    await page.evaluate("document.querySelector('#leave').click()")
+    await page.until(shows("The session is over. You left.", "#curtain"))
 
 
 async def test_an_avatar_that_cannot_hear_is_typed_to(room: Room, page: Page) -> None:

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import os
+import signal
 import wave
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -150,8 +152,31 @@ async def test_of_a_visit_that_is_broken_off_nothing_is_left(room: Room, spoken:
     assert not processes(profile)
 
 
-def there(folder: str) -> bool:
-    return Path(folder).is_dir()
+async def test_a_browser_that_dies_ends_the_visit(room: Room, spoken: Path, tmp_path: Path) -> None:
+    """What was seen until then is told, and that it is gone; nobody waits for it."""
+    async with asyncio.timeout(20):
+        visit = asyncio.create_task(visited(room.url, spoken, tmp_path / "visit", 60.0, lead_s=0.0))
+        await room.offered.wait()
+        while not there(f"{tmp_path}/visit/visit-1.png"):  # noqa: ASYNC110 a file has no event
+            await asyncio.sleep(0.05)
+        os.kill(next(pids("use-file-for-fake-audio-capture=")), signal.SIGKILL)
+        told = await visit
+    assert told.joined
+    assert "The browser is gone." in told.says
+    assert [one.caption for one in told.screenshots] == ["In the room"]
+
+
+def pids(holding: str) -> Iterator[int]:
+    """Of the browser itself, which neither serves another process of it nor guards it."""
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            line = file.read_bytes().decode(errors="replace")
+            if holding in line and "--type=" not in line and "guard.py" not in line:
+                yield int(file.parent.name)
+
+
+def there(path: str) -> bool:
+    return Path(path).exists()
 
 
 def processes(holding: str) -> list[str]:

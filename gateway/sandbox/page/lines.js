@@ -21,12 +21,26 @@ export class Lines {
     this.drawn = new Map();
     this.announced = new Set();
     this.below = true; // who reads the newest goes on reading the newest
-    list.addEventListener("scroll", () => { this.below = list.scrollHeight - list.scrollTop - list.clientHeight < BOTTOM; });
-    new ResizeObserver(() => this.#follow()).observe(list);
+    this.last = 0; // where it was scrolled to by itself: only somebody who scrolls up from there reads something else
+    this.scrolled = () => {
+      const near = list.scrollHeight - list.scrollTop - list.clientHeight < BOTTOM;
+      if (near || list.scrollTop < this.last - 1) this.below = near;
+    };
+    list.replaceChildren();
+    list.addEventListener("scroll", this.scrolled);
+    this.resized = new ResizeObserver(() => this.#follow());
+    this.resized.observe(list);
+  }
+
+  close() {
+    this.list.removeEventListener("scroll", this.scrolled);
+    this.resized.disconnect();
   }
 
   #follow() {
-    if (this.below) this.list.scrollTop = this.list.scrollHeight;
+    if (!this.below) return;
+    this.list.scrollTop = this.list.scrollHeight;
+    this.last = this.list.scrollTop;
   }
 
   show(turns) {
@@ -40,7 +54,9 @@ export class Lines {
     const item = known?.item ?? element("li", undefined, "turn");
     const last = Math.max(turn.number, ...this.turns.keys());
     const open = item.querySelector("details")?.open ?? turn.number === last;
+    const focused = item.contains(document.activeElement);
     item.replaceChildren(...this.#parts(turn, open));
+    if (focused) item.querySelector("summary")?.focus();
     if (!known) this.#put(item, turn.number);
     this.turns.set(turn.number, turn);
     this.drawn.set(turn.number, { text, item });

@@ -30,7 +30,7 @@ const post = (path, body, method = "POST") => fetch(`/sandbox/${path}`, {
 const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour12: false });
 
 function choose(session) {
-  player?.unwatch();
+  player?.close();
   chosen = session.id;
   player = session.room
     ? new Player(session.room, { video: find("video"), curtain: find("curtain"), lines: find("lines") })

@@ -104,14 +104,16 @@ export class Player {
 
   async #attend(connection) {
     let [came, silent] = [0, 0];
-    for (let looks = 1; this.connection === connection && silent < SILENT; looks += 1) {
+    for (let looks = 1; silent < SILENT; looks += 1) {
       await new Promise((done) => { setTimeout(done, LOOKS); });
+      if (this.connection !== connection) return;
       const stats = [...(await connection.getStats()).values()].filter((one) => one.type === "inbound-rtp");
       const now = stats.reduce((sum, one) => sum + one.bytesReceived, 0);
       silent = now > came || now === 0 ? 0 : silent + 1;
       came = now;
       if (connection.connectionState === "connected" || looks < CONNECTS) continue;
       this.#gone(connection, "No packet gets through: a firewall may be in the way.");
+      return;
     }
     this.#gone(connection);
   }
@@ -133,6 +135,12 @@ export class Player {
   leave() {
     this.unwatch();
     return fetch(`/room/${this.room}/leave`, { method: "POST", keepalive: true });
+  }
+
+  // Another room is looked at with the same elements.
+  close() {
+    this.unwatch();
+    this.lines?.close();
   }
 
   show(turns) {

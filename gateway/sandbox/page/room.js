@@ -24,11 +24,12 @@ let connected = false;
 let over = false;
 let attempts = 0;
 let away = null;
+let standing = { text: "" }; // what is to be read when nothing more urgent is
 const turns = new Map();
 const lines = new Lines(find("lines"), { waterfalls: true, told: find("log") });
 const player = new Player(room, { video: find("video"), curtain: find("curtain") }, {
   connected() { connected = true; attempts = 0; show(); },
-  lost(why) { connected = false; again(why); },
+  lost(why) { again(why); },
   blocked(blocked) { find("sound").hidden = !blocked; },
 });
 const feed = new Feed(room, {
@@ -67,7 +68,8 @@ function curtain(text) {
   find("curtain").hidden = false;
 }
 
-function notice(text, { retry = false, calm = false } = {}) {
+function notice(text, { retry = false, calm = false, passing = false } = {}) {
+  if (!passing) standing = { text, retry, calm };
   find("why").textContent = text;
   find("notice").classList.toggle("calm", calm);
   find("again").hidden = !retry;
@@ -75,16 +77,12 @@ function notice(text, { retry = false, calm = false } = {}) {
 }
 
 function wait(gone) {
-  if (!gone) {
+  if (gone && !away) {
+    away = setTimeout(() => { if (!over) notice("The sandbox does not answer. Trying again…", { passing: true }); }, LATE);
+  } else if (!gone && away) {
     clearTimeout(away);
     away = null;
-    if (find("why").dataset.away) { delete find("why").dataset.away; notice(""); }
-  } else if (!away) {
-    away = setTimeout(() => {
-      if (over) return;
-      find("why").dataset.away = "yes";
-      notice("The sandbox does not answer. Trying again…");
-    }, LATE);
+    notice(standing.text, standing);
   }
 }
 
@@ -99,6 +97,7 @@ async function come() {
 
 function again(why) {
   if (over) return;
+  connected = false;
   const pause = RETRY[Math.min(attempts, RETRY.length - 1)];
   attempts += 1;
   curtain(`${why} Trying again…`);
@@ -143,6 +142,7 @@ async function listen() {
   });
   try {
     microphone = await Promise.race([asked, without]);
+    find("mute").setAttribute("aria-pressed", "false");
     notice("");
   } catch (error) {
     asked.then((late) => late.close(), () => {});
@@ -167,10 +167,15 @@ find("say").addEventListener("submit", async (event) => {
 });
 find("leave").addEventListener("click", async () => {
   over = true; // what is lost from here on is no fault
-  await player.leave().catch(() => {});
+  const answer = await player.leave().catch(() => null);
   over = false;
-  told = { ...told, state: "ended", reason: "left" };
-  end();
+  if (answer?.ok) {
+    told = { ...told, state: "ended", reason: "left" };
+    end();
+  } else {
+    notice("The sandbox does not answer: the session may go on.");
+    again("You have not left yet.");
+  }
 });
 find("mute").addEventListener("click", () => {
   microphone.muted = !microphone.muted;

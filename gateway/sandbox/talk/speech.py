@@ -51,6 +51,8 @@ class Speech:
     def add(self, piece: str) -> None:
         """More of the answer; whole sentences go out at once, and of the first a clause, so that it is heard early."""
         self.text += piece
+        if self._mute:
+            return
         while self._avatar is not None and (end := ripe(self.text, self._given, first=not self._given)) > self._given:
             self._speak(end)
 

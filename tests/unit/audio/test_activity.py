@@ -119,7 +119,7 @@ def test_who_does_not_stop_is_cut() -> None:
     speech = speech[2 * audible(speech)[0] : 2 * audible(speech)[1]]
     sound = silence(0.5) + speech * 4 + silence(1)
     turns = [one for _, one in heard(Activity(hears=silero(), longest_s=3.0), sound) if isinstance(one, Spoke)]
-    assert len(turns) > 3 and all(len(turn.pcm) / 2 / RATE < 3.6 for turn in turns)
+    assert len(turns) > 3 and all(len(turn.pcm) / 2 / RATE <= 3.0 for turn in turns)
     kept = sum(turn.ended - turn.began for turn in turns)
     assert kept > 0.9 * len(speech) * 2
 

@@ -35,6 +35,10 @@ SAME = [
     ("sixteen per cent", "16%", "16 percent"),
     ("I won't, I can't, it's grey.", "i will not I cannot it is gray"),
     ("The tea room\u2019s harbour colour was cancelled", "the tea rooms harbor color was canceled"),
+    ("It opens at nine thirty.", "it opens at 930", "it opens at 9.30", "it opens at 9:30"),
+    ("until four fifteen in the afternoon", "until 415 in the afternoon", "until 4.15 pm", "until 4:15 p.m."),
+    ("seven pounds fifty", "£7.50", "7 pounds and 50 pence", "seven pounds and fifty pence"),
+    ("two thousand four hundred and twelve seals", "2,412 seals", "2,400 and 12 seals"),
     ("well-known", "well known"),
     ("\uff21\uff22", "ab"),
 ]
@@ -52,6 +56,11 @@ OTHER = [
     ("twelve", "12th"),
     ("thirteen in the morning", "1:00 am"),
     ("a hundred", "a thousand"),
+    ("at 250 metres", "at 2:50 metres"),
+    ("in 930", "in 9:30"),
+    ("by 975", "by 9:75"),
+    ("between 100 and 50", "between 150"),
+    ("seven pounds and fifty people", "£7.50 people"),
 ]
 
 

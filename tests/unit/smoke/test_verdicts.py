@@ -61,6 +61,7 @@ def test_a_question_that_nobody_answers_has_one_cause(seen: dict[str, object], c
     [
         ({"calls": (DONE,)}, []),
         ({}, ["llm_ignored"]),
+        ({"heard": ""}, ["llm_not_called"]),
         ({"calls": (DONE,), "rate": 3.0}, ["wrong_rate"]),
         ({"calls": (replace(DONE, outcome="incomplete_spoken", code="upstream_timeout"),)}, ["model_failed"]),
         ({"calls": (REFUSED,)}, ["llm_key_refused"]),
