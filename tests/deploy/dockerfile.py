@@ -78,15 +78,21 @@ def stages(text: str) -> list[Stage]:
 
 def context(root: Path, ignore: str) -> Iterator[Path]:
     """The files that go to the builder, relative to `root`: of the patterns that fit a path the last one decides."""
-    rules = [(line.startswith("!"), _pattern(line.lstrip("!"))) for line in ignore.splitlines() if _says(line)]
-    for path in sorted(root.rglob("*")):
-        relative = path.relative_to(root)
-        if path.is_file() and relative.parts[0] not in {".git", ".venv", "var"} and _taken(relative, rules):
-            yield relative
+    lines = [line for line in ignore.splitlines() if line.strip() and not line.startswith("#")]
+    rules = [(line.startswith("!"), _pattern(line.lstrip("!"))) for line in lines]
+    wanted = [line.lstrip("!") for line in lines if line.startswith("!")]
 
+    def within(folder: Path) -> Iterator[Path]:
+        for path in sorted(folder.iterdir()):
+            relative = path.relative_to(root)
+            taken = _taken(relative, rules)
+            if path.is_dir():
+                if taken or any(each.startswith(f"{relative.as_posix()}/") for each in wanted):
+                    yield from within(path)
+            elif taken:
+                yield relative
 
-def _says(line: str) -> bool:
-    return bool(line.strip()) and not line.startswith("#")
+    return within(root)
 
 
 def _pattern(text: str) -> "re.Pattern[str]":

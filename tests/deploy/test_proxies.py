@@ -75,6 +75,7 @@ async def test_what_is_not_for_callers_is_not_passed_on(proxy: Proxy, path: str)
     """Whatever the spelling, in the form of every other error."""
     async with calling(f"{proxy.url}{path}", tls=proxy.tls) as call:
         assert await call.head() == 404
+        assert "retry-after" not in call.headers
         assert (await call.json())["error"]["code"] == "not_found"
         assert "x-request-id" not in call.headers or path.startswith("/v1")
 
@@ -123,6 +124,7 @@ async def test_a_gateway_that_is_away_is_said_in_our_form(name: str, tmp_path: P
     with PROXIES[named(name)](tmp_path, f"http://127.0.0.1:{free_port()}") as proxy:
         async with calling(f"{proxy.url}/k/sg-secret{PATH}", BODY, tls=proxy.tls) as call:
             assert await call.head() == 503
+            assert call.headers["retry-after"] == "1"
             assert (await call.json())["error"]["code"] == "gateway_unreachable"
         if proxy.plain:
             async with calling(f"{proxy.plain}{PATH}", BODY) as call:
