@@ -120,6 +120,7 @@ CAUSES: dict[str, Cause] = {
         "the question", "Our own ears do not hear the question in its sound: record it again.", EX_DATAERR
     ),
     "not_hushed": Cause("Simli", "The avatar goes on while a person speaks: its detection of speech is too slow."),
+    "machine_busy": Cause("this machine", "Run it again while nothing else keeps this machine busy.", EX_TEMPFAIL),
     "upstream_ran_on": Cause(
         "gateway", "The stream to the model was not closed: a proxy between Simli and the gateway may hide a hang-up."
     ),

@@ -16,7 +16,7 @@ from gateway.simli.fields import DEFAULT_FACE
 from gateway.smoke.asking import Answer, Caller, caller
 from gateway.smoke.evidence import Call, Exchange, Interruption
 from gateway.smoke.mouth import Mouth
-from gateway.smoke.scene import INTO_S, QUIET_S, Scene, silent_ms, told, upstream_of
+from gateway.smoke.scene import INTO_S, QUIET_S, Scene, crowded, silent_ms, told, upstream_of
 from gateway.smoke.script import Question
 from gateway.smoke.understanding import Understood
 from gateway.types.peer import Ticket
@@ -113,7 +113,7 @@ class Composed:
             "hushed": hushed,
         }  # fmt: skip
         self.history += [{"role": "user", "content": question.text}, {"role": "assistant", "content": spoken or "…"}]
-        broken = Interruption(at, silent, call)
+        broken = Interruption(at, silent, call, crowded())
         return self._kept(number, question, _Came(answer, mouth, call, heard, moments, broken))
 
     def _begun(self) -> tuple[Mouth, Answer]:

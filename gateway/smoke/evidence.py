@@ -67,6 +67,8 @@ class Interruption:
     """The avatar's last sound; None: it had not begun to speak, so that nothing was there to be interrupted."""
     call: Call | None = None
     """The request that was to be cancelled; None: the gateway has none."""
+    crowded: float = 0.0
+    """Programs that wanted to run then, for each core of this machine."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from gateway.settings.values import loopback
 from gateway.smoke.account import Account, moments_of
 from gateway.smoke.causes import found
 from gateway.smoke.evidence import Call, Exchange, Interruption
-from gateway.smoke.scene import INTO_S, QUIET_S, Found, Scene, silent_ms, told, upstream_of
+from gateway.smoke.scene import INTO_S, QUIET_S, Found, Scene, crowded, silent_ms, told, upstream_of
 from gateway.smoke.script import Question
 from gateway.smoke.transcripts import Line
 from gateway.smoke.understanding import Understood, understood
@@ -171,7 +171,7 @@ class Conversed:
         end = silent or next_.began
         sounded = Sounded(began, end, scene.listening.wave(began - 0.2, end + 0.1))
         words = await scene.heard(sounded, str(account.get("heard") or ""))
-        known["interruption"] = Interruption(next_.began, silent, calls[-1] if calls else None)
+        known["interruption"] = Interruption(next_.began, silent, calls[-1] if calls else None, crowded())
         came = _Came(spoken, account, calls, Heard(sounded, words), str(account.get("said") or ""))
         return await self._kept(came, known), next_
 

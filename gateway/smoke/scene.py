@@ -1,6 +1,7 @@
 """What both kinds of conversation share: who speaks, who hears, and what is kept of it."""
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -203,6 +204,11 @@ class Scene:
 
 def _since(at: float | None, began: float) -> float | None:
     return None if at is None else at - began
+
+
+def crowded() -> float:
+    """Programs that want to run, for each core of this machine: the mean of the last minute."""
+    return os.getloadavg()[0] / (os.cpu_count() or 1)
 
 
 def silent_ms(broken: Interruption | None) -> float | None:

@@ -39,8 +39,9 @@ class Steps:
         except GatewayError as error:
             doing.verdict, doing.says = "failed", error.message
             raise
-        except BaseException as error:
-            doing.verdict, doing.says = "failed", doing.says or f"broken off ({type(error).__name__})"
+        except BaseException:
+            if doing.verdict != "failed":
+                doing.verdict, doing.says = "failed", f"broken off: {doing.says}".removesuffix(": ")
             raise
         finally:
             step = Step(name, doing.verdict, doing.says, at, self.clock() - at)

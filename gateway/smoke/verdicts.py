@@ -10,6 +10,8 @@ from gateway.types.smoke import Finding
 
 HUSHED_MS = 300.0
 """From the person's first sound to the avatar's last."""
+CROWDED = 1.2
+"""Programs for a core, from which on milliseconds are the machine's and nobody else's."""
 MISHEARD = 0.5
 """Share of a question's words that were misheard: then another question was answered."""
 GARBLED = 0.6
@@ -175,10 +177,12 @@ def of_interruption(one: Exchange) -> Iterator[Finding]:
         return
     took = 1000 * (broken.silent - broken.began)
     if took > HUSHED_MS:
-        says = (
-            f"The avatar was heard for {took:.0f} ms after the person had begun to speak; {HUSHED_MS:g} ms are the bar."
-        )
-        yield _turn(one, "not_hushed", says)
+        says = f"The avatar was heard for {took:.0f} ms after the person began to speak; the bar is {HUSHED_MS:g} ms."
+        if broken.crowded > CROWDED:
+            many = f"{broken.crowded:.1f} programs wanted each core of this machine then, which says little of Simli."
+            yield _turn(one, "machine_busy", f"{says} But {many}")
+        else:
+            yield _turn(one, "not_hushed", says)
     call = broken.call
     if call and call.upstream == "ended" and call.outcome == "client_gone":
         return

@@ -114,10 +114,11 @@ def test_it_answers_from_the_knowledge(container: Container, built: Built) -> No
     assert isinstance(said, dict)
     assert "boat" in said["choices"][0]["message"]["content"]
     size = sum(path.lstat().st_size for path in built.layer.upper.rglob("*")) / 2**20
+    memory = sum(peak(pid) for pid in (container.process.pid, *children(container.process.pid)))
     told = (
         f"built in {built.seconds:.0f} s; {size:.0f} MB over the base; ready {container.seconds:.1f} s after its start"
     )
-    sys.stderr.write(f"\n{told}\n")
+    sys.stderr.write(f"\n{told}; at most {memory:.0f} MB of memory while it serves\n")
 
 
 def test_nobody_is_answered_without_a_key(container: Container) -> None:

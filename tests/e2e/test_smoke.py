@@ -151,6 +151,29 @@ def test_a_whole_conversation_by_text(world: World, tmp_path: Path) -> None:
     assert not world.running()
 
 
+def test_what_is_missing_is_started_and_ends_with_the_run(var: Path, tmp_path: Path) -> None:
+    """Where nothing is configured: a sandbox, the knowledge, a gateway; nobody answers there afterwards."""
+    done = gateway(
+        "smoke", "--compose", "--questions", "1", "--report", str(tmp_path / "report"), "--json",
+        environ={"GATEWAY_VAR": str(var), "PORT": str(free_port())},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert [step["name"] for step in told["steps"]][:3] == ["simli", "knowledge", "gateway"]
+    for url in (told["gateway"], told["simli"]):
+        assert ":8765" in url or not reached(url)
+    assert "serving on" in (tmp_path / "report" / "gateway.log").read_text()
+
+
+def reached(url: str) -> bool:
+    """Whether somebody listens there."""
+    try:
+        httpx.get(url, trust_env=False)
+    except httpx.ConnectError:
+        return False
+    return True
+
+
 @dataclass(frozen=True)
 class Row:
     """A fault, and what a run has to say of it."""
@@ -240,7 +263,7 @@ def test_another_llm_that_answers_is_named(mended: World, tmp_path: Path) -> Non
     mended.set("faults", {"operation": "auto.start", "status": 200, "body": started})
     found, told, said = mended.smoke(tmp_path, "--agent", "mina", "--questions", "1", "--wait", "3")
     assert ([one["code"] for one in told["findings"]], found) == (["llm_ignored"], 69), said
-    assert "Simli" in told["turns"][0]["heard"], told["turns"]
+    assert "sandbox" in told["turns"][0]["heard"], told["turns"]
     assert not mended.running()
 
 

@@ -139,6 +139,15 @@ def test_an_interruption_holds_where_it_is_silent_in_time_and_the_model_was_hung
     assert [finding.code for finding in verdicts.of_interruption(one)] == codes
 
 
+def test_milliseconds_of_a_busy_machine_are_its_own() -> None:
+    """Where more programs want to run than there are cores, a late silence is no fault of Simli's, and no pass."""
+    call = replace(DONE, outcome="client_gone", upstream="cancelled")
+    for crowded, code in ((0.9, "not_hushed"), (2.4, "machine_busy")):
+        one = replace(ANSWERED, interruption=Interruption(10.0, 10.41, call, crowded))
+        [finding] = verdicts.of_interruption(one)
+        assert finding.code == code and "410 ms" in finding.says
+
+
 def test_words_are_judged_by_the_worst_first() -> None:
     """A question that was misheard explains a wrong answer; one that cannot be understood explains a missing fact."""
     assert [one.code for one in verdicts.of_words(ANSWERED, 0.8, 0.9, ["fifty minutes"])] == ["misheard"]
