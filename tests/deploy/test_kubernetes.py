@@ -116,7 +116,8 @@ def test_a_pod_may_do_nothing_and_waits_for_the_last_answer() -> None:
     }
     assert pod["securityContext"]["runAsNonRoot"] and not pod["automountServiceAccountToken"]
     server = settings().server
-    assert pod["terminationGracePeriodSeconds"] > server.drain_notice + server.drain_timeout + 10
+    before = int(pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][1])
+    assert pod["terminationGracePeriodSeconds"] > before + max(server.drain_notice, server.drain_timeout) + 10
 
 
 def test_the_outside_reaches_what_callers_need() -> None:

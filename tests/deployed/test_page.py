@@ -45,8 +45,8 @@ case "$*" in
         pid=$(cat /run/simli-gateway.pid)
         kill "$pid"
         while [ -e "/proc/$pid" ]; do sleep 0.1; done ;;
-    "stop nginx") ;;
     "start nginx") nginx ;;
+    "reload nginx") nginx -s reload ;;
     *) echo "systemctl $* is not known here" >&2; exit 1 ;;
 esac
 """
