@@ -27,6 +27,7 @@ unit=/etc/systemd/system/simli-gateway.service
 told() { sed -n "s/^$1=//p" "$unit"; }
 as_told() {
     unshare --mount sh -c '
+        echo $$ > /run/simli-gateway.pid
         mount --bind "$0" "$0"
         mount -o remount,bind,ro /
         mount -t tmpfs tmpfs /tmp
@@ -38,13 +39,12 @@ case "$*" in
     "enable --now simli-gateway")
         install -d -o 61234 -g 61234 -m "$(told StateDirectoryMode)" "/var/lib/$(told StateDirectory)"
         as_told $(told ExecStartPre | sed 's/^-//') || true
-        as_told $(told ExecStart) > /var/log/simli-gateway.log 2>&1 &
-        echo $! > /run/simli-gateway.pid ;;
+        { as_told $(told ExecStart) && ended=$? || ended=$?; echo "$ended" > /run/simli-gateway.status; } \
+            > /var/log/simli-gateway.log 2>&1 & ;;
     "reload simli-gateway") MAINPID=$(cat /run/simli-gateway.pid) sh -c "$(told ExecReload)" ;;
     "stop simli-gateway")
-        pid=$(cat /run/simli-gateway.pid)
-        kill "$pid"
-        while [ -e "/proc/$pid" ]; do sleep 0.1; done ;;
+        kill "$(cat /run/simli-gateway.pid)"
+        while [ ! -e /run/simli-gateway.status ]; do sleep 0.1; done ;;
     "start nginx") nginx ;;
     "reload nginx") nginx -s reload ;;
     *) echo "systemctl $* is not known here" >&2; exit 1 ;;
@@ -55,7 +55,7 @@ ALONE = """
 ip link set lo up
 echo "127.0.0.1 {name}" >> /etc/hosts
 export CURL_CA_BUNDLE={live}/fullchain.pem
-stopped() {{ nginx -s stop || true; [ ! -e "/proc/$(cat /run/simli-gateway.pid)" ] || systemctl stop simli-gateway; }}
+stopped() {{ nginx -s stop || true; [ -e /run/simli-gateway.status ] || systemctl stop simli-gateway || true; }}
 trap stopped EXIT
 """
 
@@ -96,7 +96,7 @@ def run(layer: Layer, script: str, *, network: bool) -> str:
 
 
 def test_the_page_leads_from_a_clone_to_an_answer_behind_tls(layer: Layer) -> None:
-    """Each command as it stands there; the answer is from the knowledge, and a stop is a proper end."""
+    """Each command as it stands there: an answer from the knowledge, a reload that is survived, a proper end."""
     install, serve = BLOCKS[0].split("systemctl enable")
     clone = {"https://git.example.org/simli-gateway.git": f"file://{ROOT}"}
     run(layer, f"git config --global --add safe.directory '*'\n{replaced(install, clone)}", network=True)
@@ -108,4 +108,5 @@ def test_the_page_leads_from_a_clone_to_an_answer_behind_tls(layer: Layer) -> No
     assert said.rstrip().endswith("data: [DONE]")
     log = (layer.upper / "var" / "log" / "simli-gateway.log").read_text("utf-8")
     assert "Traceback" not in log
+    assert (layer.upper / "run" / "simli-gateway.status").read_text("utf-8") == "0\n"
     assert (layer.upper / "etc" / "simli-gateway" / "environment").stat().st_mode & 0o777 == 0o600
