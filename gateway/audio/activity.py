@@ -93,6 +93,11 @@ class Activity:
         """Whether a turn has begun and is not over."""
         return self._began is not None
 
+    @property
+    def stirs(self) -> bool:
+        """Whether something within the last 128 ms sounds like a voice, and no turn has begun: one may be beginning."""
+        return self._began is None and True in self._lately
+
     def hear(self, pcm: bytes) -> list[Event]:
         """What is new after this sound: 16-bit little-endian, 16 kHz, mono, of any size."""
         sound = self._left + pcm

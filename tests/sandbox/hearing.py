@@ -66,6 +66,10 @@ class Loudness:
         self._at = self._loud = self._quiet = self._began = self._ended = 0
         self._speaking = self._paused = False
 
+    @property
+    def stirs(self) -> bool:
+        return self._loud > 0 and not self._speaking
+
     def hear(self, pcm: bytes) -> list[Event]:
         self._rest += pcm
         made: list[Event] = []

@@ -51,6 +51,8 @@ class Avatar:
         self.mouth = 0.0
         """0 closed, 1 wide open: follows the level of what is heard now."""
         self.stopped = asyncio.Event()
+        self.pauses: set[object] = set()
+        """For whose sake it says nothing now; what waits to be heard waits on."""
         self._face = face_of(face_id)
         self._buffer = PlayBuffer()
         self._clock = Clock()
@@ -147,7 +149,7 @@ class Avatar:
 
     def _beat(self, tick: int) -> None:
         """One 20 ms."""
-        block = self._buffer.take()
+        block = None if self.pauses else self._buffer.take()
         if not self._buffer.waiting:
             self._empty.set()
         heard = SILENCE if block is None else block

@@ -17,6 +17,7 @@ from gateway.audio.activity import Began, Paused, Resumed, Spoke
 from gateway.audio.ears import Deaf
 from gateway.audio.spoken import RATE
 from gateway.sandbox.talk.conversation import Conversation
+from gateway.sandbox.talk.hesitation import Hesitation
 from gateway.sandbox.talk.senses import Senses
 
 GAP_S = 0.1
@@ -53,6 +54,7 @@ class Listening:
         self._talk = talk
         self._senses = senses
         self._activity = senses.activity()
+        self._hesitation = Hesitation(talk.avatar)
         self._samples = 0
         self._speaking = False
         self._interrupting = False
@@ -82,6 +84,7 @@ class Listening:
             for task in asking:
                 task.cancel()
             await asyncio.gather(*asking, return_exceptions=True)
+            self._hesitation.over()
             self._fall_silent()
 
     def _hear(self, pcm: bytes) -> None:
@@ -96,6 +99,7 @@ class Listening:
                     self._give_up()
                 case Spoke():
                     self._end(happened)
+        self._hesitation.hear(self._samples / RATE, stirs=self._activity.stirs and not self._talk.ears)
 
     def _when(self, sample: int) -> float:
         """When a sample came, in seconds since the epoch: counted back from now, whatever was lost on the way."""
@@ -106,6 +110,7 @@ class Listening:
         if not self._talk.ears:  # nobody is interrupted by what cannot be heard
             self._interrupting = True
             self._talk.begin_to_speak(at)
+        self._hesitation.over()
 
     def _end(self, spoke: Spoke) -> None:
         understood = self._early or self._ask(spoke.pcm)

@@ -16,6 +16,10 @@ LONGEST_S = 59.0
 class Attention(Protocol):
     """Notices when one person begins to speak, and when they have spoken."""
 
+    @property
+    def stirs(self) -> bool:
+        """Whether they may be beginning to speak just now."""
+
     def hear(self, pcm: bytes) -> Sequence[Event]:
         """What has happened by the end of this sound; 16-bit little-endian, 16 kHz, mono."""
 
