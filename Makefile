@@ -132,6 +132,14 @@ failover: setup-dev  ## What a failing first target costs its caller (COUNT=50)
 hangup: setup-dev  ## How soon a hang-up reaches the upstream (COUNT=100)
 	$(BIN)/python -m tests.bench.hangup --count $(or $(COUNT),100)
 
+.PHONY: proxies
+proxies: setup-dev  ## What nginx and Caddy in front of it add, and whether a hang-up passes (COUNT=200)
+	$(BIN)/python -m tests.deploy --count $(or $(COUNT),200)
+
+.PHONY: deploy-test
+deploy-test: setup-dev  ## Build the Dockerfile step by step and start it; follow deploy/README.md (2 minutes, root)
+	$(BIN)/python -m pytest -q -s tests/deployed
+
 .PHONY: peers
 peers: setup-dev  ## Four sessions at once, fifty in turn: first picture, rate, leaks (6 minutes; SECONDS=20 COUNT=10)
 	$(BIN)/python -m tests.bench.peers $(if $(SECONDS),--seconds $(SECONDS)) $(if $(COUNT),--count $(COUNT))

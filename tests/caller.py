@@ -11,6 +11,7 @@ No HTTP client stands between, so what is asserted is what went over the wire.
 import asyncio
 import contextlib
 import socket
+import ssl
 import struct
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -125,8 +126,9 @@ async def calling(
     *,
     method: str = "",
     headers: Mapping[str, str] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Call]:
-    """Send a request to this whole URL (POST where there is a body, else GET) and close at the end."""
+    """Send a request to this whole URL (POST where there is a body, else GET), by TLS with `tls`; close at the end."""
     parts = urlsplit(url)
     content = body if isinstance(body, bytes) else b"" if body is None else orjson.dumps(body)
     verb = method or ("GET" if body is None else "POST")
@@ -138,12 +140,12 @@ async def calling(
     }
     target = parts.path + (f"?{parts.query}" if parts.query else "")
     lines = [f"{verb} {target or '/'} HTTP/1.1", *(f"{name}: {value}" for name, value in own.items()), "", ""]
-    reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=2**24)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=2**24, ssl=tls)
     try:
         writer.write("\r\n".join(lines).encode("latin-1") + content)
         await writer.drain()
         yield Call(reader, writer, time.perf_counter())
     finally:
         writer.close()
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
             await writer.wait_closed()
