@@ -35,7 +35,7 @@ WITHIN = 2.0
 WINDOW_S = 5.0
 SETTLED = 10
 """Sessions after which memory is not to grow any more."""
-GROWTH_KB = 200.0
+GROWTH_KB = 100.0
 """That it may grow by a session all the same: an allocator with threads settles slowly, by some 50 KB. A connection
 that is kept holds two decoders, and more than a megabyte."""
 MORE_DESCRIPTORS = 2

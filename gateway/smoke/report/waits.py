@@ -81,6 +81,10 @@ def median_wait_ms(turns: Sequence[SmokeTurn]) -> float | None:
 
 
 def misheard(turns: Sequence[SmokeTurn], of: str) -> float | None:
-    """The mean share of misheard words, `question_error` or `answer_error`. None: nothing was compared."""
-    seen = [value for turn in turns if (value := getattr(turn, of)) is not None]
+    """The mean share of misheard words, `question_error` or `answer_error`. None: nothing was compared.
+
+    An answer that was broken off ends in the middle of a word, which nobody could hear right.
+    """
+    whole = [turn for turn in turns if of == "question_error" or not turn.interrupted]
+    seen = [value for turn in whole if (value := getattr(turn, of)) is not None]
     return sum(seen) / len(seen) if seen else None

@@ -1,5 +1,7 @@
 """How long somebody waited, and for what."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.smoke.report.waits import median_wait_ms, misheard, stages, waited_ms
@@ -39,6 +41,15 @@ def test_the_median_is_of_what_was_seen() -> None:
     assert median_wait_ms(turns[:1]) is None
     assert misheard(turns, "question_error") == pytest.approx(1 / 21)
     assert misheard((), "answer_error") is None
+
+
+def test_the_word_that_was_cut_is_nobodys_fault() -> None:
+    """An answer that was broken off does not count among the misheard; its question does."""
+    turns = (SmokeTurn("?", answer_error=0.1, question_error=0.0), SmokeTurn("?", answer_error=0.5, question_error=0.2))
+    assert misheard(turns, "answer_error") == pytest.approx(0.3)
+    broken = (turns[0], replace(turns[1], interrupted=True))
+    assert misheard(broken, "answer_error") == pytest.approx(0.1)
+    assert misheard(broken, "question_error") == pytest.approx(0.1)
 
 
 def test_bars_stand_end_to_end() -> None:
