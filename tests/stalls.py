@@ -21,6 +21,9 @@ LOOK_S = 0.01
 STALL_S = 0.05
 """From so many seconds between them on, a process stood still: what it does in C gives way every 5 ms."""
 ATTEMPTS = 3
+TIDY_S = 20.0
+"""Seconds between two collections of what tests have left: outside of tests, for it takes a quarter of a second, in
+which nothing else of the process runs. What is left then is not looked at again, so those within a test are short."""
 PROPERTY = "run again after a stall of ms"
 
 
@@ -50,12 +53,12 @@ class Again:
 
     def __init__(self, stalls: Stalls) -> None:
         self._stalls = stalls
+        self._tidied = 0.0
 
     @pytest.hookimpl
     def pytest_collection_finish(self) -> None:
-        """What was collected stays until the end: the collector need not walk over it."""
-        gc.collect()
-        gc.freeze()
+        """What was collected stays until the end."""
+        self._tidy()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
@@ -74,7 +77,14 @@ class Again:
             report.user_properties += [(PROPERTY, round(1000 * stall)) for stall in stood]
             item.ihook.pytest_runtest_logreport(report=report)
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        if time.monotonic() - self._tidied > TIDY_S:
+            self._tidy()
         return True
+
+    def _tidy(self) -> None:
+        gc.collect()
+        gc.freeze()
+        self._tidied = time.monotonic()
 
 
 def pytest_configure(config: pytest.Config) -> None:
