@@ -84,7 +84,7 @@ check: setup  ## Say what a start or a turn would miss, and what to do
 
 .PHONY: test
 test: setup-dev  ## Unit, contract, fault and documentation tests
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -q -n 3 --dist loadgroup
 
 .PHONY: e2e
 e2e: setup-dev $(STAMPS)/llm  ## Question to grounded answer, ingest crashes, the local model

@@ -14,7 +14,7 @@ LEAST = {"GATEWAY_ADMIN_KEY": 16, "GATEWAY_SECRET": 32}
 """Characters: 16 of a random key are past guessing over a network; the secret signs what strangers may try offline."""
 
 
-_OTHERS = ("GATEWAY_PUBLIC_URL", "REDIS_URL", "SIMLI_URL", "SIMLI_API_KEY", "OTEL_EXPORTER_OTLP_ENDPOINT")
+_OTHERS = ("GATEWAY_PUBLIC_URL", "REDIS_URL", "CHROMA_URL", "SIMLI_URL", "SIMLI_API_KEY", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$")
 """Names of variables whose values are never shown, ours or not."""
 
@@ -33,6 +33,10 @@ def read(settings: Settings, environ: Mapping[str, str], builder: Builder) -> Se
     if redis and not (_is_url(redis, "redis", "rediss") or redis.startswith("unix:///")):
         problem = "must be a URL such as redis://127.0.0.1:6379/0 (redis, rediss or unix)"  # never shows the URL
         builder.faults.append(Fault("REDIS_URL", 0, "", problem))
+    chroma = found["CHROMA_URL"]
+    if chroma and not _is_url(chroma, "http", "https"):
+        problem = "must be a URL such as http://127.0.0.1:8001"  # never shows the URL
+        builder.faults.append(Fault("CHROMA_URL", 0, "", problem))
     collector = found["OTEL_EXPORTER_OTLP_ENDPOINT"]
     if collector and not _is_url(collector, "http", "https"):
         problem = "must be the base URL of a collector that takes OTLP over HTTP, such as http://127.0.0.1:4318"
@@ -53,6 +57,7 @@ def read(settings: Settings, environ: Mapping[str, str], builder: Builder) -> Se
         secret=found["GATEWAY_SECRET"],
         public_url=public.rstrip("/"),
         redis_url=redis,
+        chroma_url=chroma.rstrip("/"),
         otlp_endpoint=collector,
     )
 
@@ -65,8 +70,7 @@ def withheld(settings: Settings) -> list[str]:
     found += [target.key for route in settings.routes.values() for target in route.targets]
     headers = settings.environ.get("OTEL_EXPORTER_OTLP_HEADERS", "")
     found += [unquote(each.partition("=")[2]).strip() for each in headers.split(",")]
-    if settings.redis_url:
-        found.append(unquote(urlsplit(settings.redis_url).password or ""))
+    found += [unquote(urlsplit(url).password or "") for url in (settings.redis_url, settings.chroma_url) if url]
     return [value for value in found if value]
 
 

@@ -40,6 +40,8 @@ class Server:
     """After SIGTERM, readiness says 503 for so long before connections are refused: load balancers need to see it."""
     drain_timeout: float = 25.0
     """After SIGTERM, running streams have so long to end by themselves; then they get a proper finish."""
+    workers: int = 1
+    """Processes that serve on one port, each on a core of its own. From 2 on a supervisor keeps them alive."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses or networks whose `X-Forwarded-For` says who the caller is."""
 
@@ -188,6 +190,8 @@ class Log:
 
     format: str = "auto"
     """`json`, `text`, or `auto`: text on a terminal."""
+    content: bool = False
+    """What was asked and answered stands in the line, too, without keys and secrets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +219,9 @@ class Settings:
     """State that is not the truth: knowledge versions, vectors, the converted model. GATEWAY_VAR."""
     redis_url: str = field(default="", repr=False)
     """REDIS_URL; empty: the gateway starts its own store. Never in a file, since it may hold a password."""
+    chroma_url: str = field(default="", repr=False)
+    """CHROMA_URL: a Chroma server that holds the sealed versions for many gateways; empty: they lie under `var`.
+    Never in a file, since it may hold a password."""
     otlp_endpoint: str = ""
     """OTEL_EXPORTER_OTLP_ENDPOINT: the base URL of a collector of traces, by HTTP; empty: there are no traces."""
     admin_key: str = field(default="", repr=False)

@@ -11,6 +11,7 @@ from gateway.types.chunk import Chunk, Chunks, FinishReason, Message, Stage
 from gateway.types.passage import Passage, Query, Retrieval, RetrievalOutcome, Retrieve, Retrieved, Sentence
 from gateway.types.trace import Trace
 from gateway.types.turn import Outcome, Source, Turn, TurnRecord, Upstream, WantedTurns
+from gateway.types.worker import Worker
 
 __all__ = [
     "Admission",
@@ -50,4 +51,5 @@ __all__ = [
     "Upstream",
     "Voice",
     "WantedTurns",
+    "Worker",
 ]

@@ -77,6 +77,7 @@ def test_the_example_route_is_complete_and_true() -> None:
         "GATEWAY_SECRET",
         "GATEWAY_PUBLIC_URL",
         "REDIS_URL",
+        "CHROMA_URL",
         "OTEL_EXPORTER_OTLP_ENDPOINT",
     ],
 )

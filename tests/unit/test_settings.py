@@ -130,7 +130,7 @@ def test_all_faults_come_at_once() -> None:
         (
             "[server]\nqqqq = 1",
             "server.qqqq",
-            "known: drain_notice, drain_timeout, host, port, trusted_proxies, write_timeout",
+            "known: drain_notice, drain_timeout, host, port, trusted_proxies, workers, write_timeout",
         ),
         ("server = 3", "server", "must be a table, not a whole number"),
         ("[server]\nport = 65536", "server.port", "0 at least and 65535 at most, not 65536"),
