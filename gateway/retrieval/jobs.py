@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 from gateway.errors import Conflict, DiskFull, Draining, Fault, GatewayError, KnowledgeError, NotFound, NotWritable
 from gateway.retrieval import ingest, versions
+from gateway.retrieval.library import Shelf
 from gateway.retrieval.retriever import Retriever
 from gateway.settings import Settings
 from gateway.types.knowledge import Ingesting, IngestJob
@@ -156,7 +157,8 @@ class Jobs:
         knowledge = self._settings.knowledge
         names = tuple(one.collection for one in running.job.collections)
         characters = knowledge.passage_characters
-        job = ingest.Job(str(knowledge.directory), str(self._settings.var), characters, names, NICE)
+        url = self._settings.chroma_url
+        job = ingest.Job(str(knowledge.directory), str(self._settings.var), characters, names, NICE, url)
         loop.call_soon_threadsafe(running.becomes, replace(running.job, state="running"))
         for event in self._run(job, running.stop):
             if running.stop.asked:  # the loop is about to end
@@ -195,10 +197,9 @@ def _code(faults: tuple[Fault, ...]) -> str:
     return KnowledgeError.code if faults else ""
 
 
-def rebuildable(settings: Settings, collection: str) -> bool:
+def rebuildable(settings: Settings, shelf: Shelf) -> bool:
     """Whether the files are still those that the current version was made from: building it again changes no answer."""
-    shelf = versions.shelf(settings.var, collection)
-    files = ingest.hashes(settings.knowledge.directory / collection)
+    files = ingest.hashes(settings.knowledge.directory / shelf.collection)
     try:
         made = shelf.version(shelf.current()).fingerprint
     except KnowledgeError:
@@ -212,7 +213,7 @@ async def mended(settings: Settings, retriever: Retriever, jobs: Jobs) -> None:
         _, problem = retriever.served(name)
         if not problem:
             continue
-        if await asyncio.to_thread(rebuildable, settings, name):
+        if await asyncio.to_thread(rebuildable, settings, retriever.library.shelf(name)):
             try:
                 job = await jobs.begin([name])
             except GatewayError as error:
