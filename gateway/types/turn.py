@@ -68,6 +68,11 @@ class Turn:
     usage: Mapping[str, Any] | None = None
     """Tokens as the upstream counted them, by OpenAI's names; None: it did not, or the answer did not end."""
 
+    @property
+    def told(self) -> dict[str, str]:
+        """The headers that whoever is asked on the turn's behalf is told it by: its id, and its place in a trace."""
+        return {"x-request-id": self.id} | (self.trace.headers if self.trace else {})
+
     def tokens(self, name: str) -> int | None:
         """`prompt_tokens` or `completion_tokens` as the upstream counted them; None where that is no count."""
         count = None if self.usage is None else self.usage.get(name)
