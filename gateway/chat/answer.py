@@ -117,6 +117,7 @@ async def _opened(prompt: Prompt, stages: Sequence[Stage], turn: Turn, brain: Br
     apology = _apology(prompt.agent, turn.route, brain)
     counted = stream.estimated(sum(len(str(message.get("content") or "")) for message in prompt.messages), turn)
     began = brain.clock()
+    turn.starts["upstream"] = (began - turn.began) * 1000
     try:
         opened = await brain.complete(turn.route, prompt, turn.attempts.append)
     except RequestError:
