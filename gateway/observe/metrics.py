@@ -14,7 +14,7 @@ from prometheus_client.exposition import choose_encoder
 from gateway.errors import GatewayError
 from gateway.observe.families import Counted, Measured
 from gateway.observe.present import Present, Reading
-from gateway.types import Turn
+from gateway.types import Turn, Worker
 
 OTHER = "other"
 PATIENCE = 2000.0
@@ -33,10 +33,14 @@ class Known(NamedTuple):
 
 
 class Metrics:
-    """Counts turns. `reading` says what is so now; `version` is the gateway's."""
+    """Counts turns. `reading` says what is so now; `version` is the gateway's; `worker` which of several processes
+    this one is."""
 
-    def __init__(self, known: Known, reading: Callable[[], Reading], version: str) -> None:
+    def __init__(
+        self, known: Known, reading: Callable[[], Reading], version: str, worker: Worker | None = None
+    ) -> None:
         self._known = known
+        self.worker = worker
         self._codes = frozenset(["", _HUNG_UP, *_codes(GatewayError)])
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a third of the lines, and nobody asks for them
         self._registry = CollectorRegistry()
