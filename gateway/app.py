@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from importlib.metadata import version
 from typing import NamedTuple
 
@@ -25,6 +25,7 @@ from gateway.http.urls import routes
 from gateway.observe.exporting import exported
 from gateway.observe.metrics import Known, Metrics
 from gateway.observe.present import Reading
+from gateway.observe.shared import Shared, shared
 from gateway.reloading import Current, Found
 from gateway.settings import Read, Settings
 from gateway.store import Store
@@ -98,11 +99,9 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
         async with AsyncExitStack() as stack:
-            try:
+            with _telling(drain):
                 opened = await stack.enter_async_context(clients.opened(settings, agents, load.overloaded))
-            except GatewayError as error:
-                drain.failed = error
-                raise
+                place = await stack.enter_async_context(shared(given.worker))
             drain.streams = opened.end_streams
             await stack.enter_async_context(load.watched())
             if given.retrieve is not None:
@@ -118,7 +117,8 @@ def _lifespan(
             await current.warm()
             if given.sources is not None:
                 await stack.enter_async_context(_beside(followed(settings, given.sources, current.reload)))
-            metrics = _metrics(current, drain, load, given)
+            metrics = _metrics(current, drain, load, given.missing, place)
+            await stack.enter_async_context(_beside(metrics.noted()))
             traced = await stack.enter_async_context(exported(settings.otlp_endpoint, VERSION, current.redact))
             administered = given.administered
             if administered is None:
@@ -142,7 +142,19 @@ def _lifespan(
     return lifespan
 
 
-def _metrics(current: Current, drain: Drain, load: Load, given: Given) -> Metrics:
+@contextmanager
+def _telling(drain: Drain) -> Iterator[None]:
+    """Whoever runs the server is to know why nothing could be opened."""
+    try:
+        yield
+    except GatewayError as error:
+        drain.failed = error
+        raise
+
+
+def _metrics(
+    current: Current, drain: Drain, load: Load, missing: Callable[[], Iterable[str]], place: Shared | None
+) -> Metrics:
     """The metrics of this process, or of all workers: what is configured now may stand in a label."""
     opened = current.opened
 
@@ -151,13 +163,13 @@ def _metrics(current: Current, drain: Drain, load: Load, given: Given) -> Metric
             streams=load.turns,
             lag=load.lag,
             draining=drain.begun,
-            missing=[*opened.missing(), *given.missing()],
+            missing=[*opened.missing(), *missing()],
             breakers=opened.breakers(),
             knowledge={name: opened.knowledge.served(name)[0] for name in clients.languages(current.agents)},
         )
 
     known = Known(lambda: current.agents, lambda: current.settings.routes, opened.targets)
-    return Metrics(known, reading, VERSION, given.worker)
+    return Metrics(known, reading, VERSION, place)
 
 
 def _recorder(store: Store, redact: Redact, metrics: Metrics, traced: Callable[[Turn], None]) -> Callable[[Turn], None]:
