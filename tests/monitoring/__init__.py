@@ -18,23 +18,24 @@ def files() -> Mapping[str, str]:
     return {
         "deploy/prometheus/rules.yml": _yaml({"groups": alerts.groups()}),
         "deploy/prometheus/rules.test.yml": _yaml(proofs.document()),
-        "deploy/prometheus/prometheus.yml": _yaml(SCRAPE),
+        "deploy/prometheus/prometheus.yml": _yaml(scraped("127.0.0.1:8000")),
+        "deploy/prometheus/compose.yml": _yaml(scraped("gateway:8000")),
         "deploy/grafana/gateway.json": orjson.dumps(dashboard.document(), option=orjson.OPT_INDENT_2).decode() + "\n",
     }
 
 
-SCRAPE = {
-    "global": {"scrape_interval": "15s", "evaluation_interval": "15s"},
-    "rule_files": ["rules.yml"],
-    "scrape_configs": [
-        {
-            "job_name": "gateway",
-            "static_configs": [{"targets": ["127.0.0.1:8000"]}],
-            "authorization": {"credentials_file": "gateway.key"},
-        }
-    ],
-}
-"""`gateway.key` holds a key of scope `metrics`."""
+def scraped(address: str) -> Mapping[str, object]:
+    """What a Prometheus is told that asks this gateway. `gateway.key` beside it holds a key of scope `metrics`."""
+    job = {
+        "job_name": "gateway",
+        "static_configs": [{"targets": [address]}],
+        "authorization": {"credentials_file": "gateway.key"},
+    }
+    return {
+        "global": {"scrape_interval": "15s", "evaluation_interval": "15s"},
+        "rule_files": ["rules.yml"],
+        "scrape_configs": [job],
+    }
 
 
 def _yaml(value: object) -> str:
