@@ -17,6 +17,7 @@ def files() -> Mapping[str, str]:
     """Every file, by its path below the root."""
     return {
         "deploy/prometheus/rules.yml": _yaml({"groups": alerts.groups()}),
+        "deploy/kubernetes/monitoring/rules.yaml": _yaml(OPERATED),
         "deploy/prometheus/rules.test.yml": _yaml(proofs.document()),
         "deploy/prometheus/prometheus.yml": _yaml(scraped("127.0.0.1:8000")),
         "deploy/prometheus/compose.yml": _yaml(scraped("gateway:8000")),
@@ -36,6 +37,15 @@ def scraped(address: str) -> Mapping[str, object]:
         "rule_files": ["rules.yml"],
         "scrape_configs": [job],
     }
+
+
+OPERATED = {
+    "apiVersion": "monitoring.coreos.com/v1",
+    "kind": "PrometheusRule",
+    "metadata": {"name": "simli-gateway"},
+    "spec": {"groups": alerts.groups()},
+}
+"""The rules as the Prometheus Operator takes them."""
 
 
 def _yaml(value: object) -> str:
