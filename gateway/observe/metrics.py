@@ -133,6 +133,10 @@ class Metrics:
     def _spoke(self, turn: Turn, agent: str, route: str) -> None:
         first = turn.timings["ttft"]
         self._measured.first_word.labels(agent, route).observe(first / 1000)
+        if "first_clause" in turn.timings:
+            self._measured.first_clause.labels(agent).observe(turn.timings["first_clause"] / 1000)
+        if "longest_gap" in turn.timings:
+            self._measured.longest_gap.labels(agent).observe(turn.timings["longest_gap"] / 1000)
         if turn.filler:
             return  # its first word tells nothing of the upstream
         if "upstream" in turn.timings:
