@@ -7,6 +7,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from gateway.observe.metrics import Known, Metrics
 from gateway.observe.present import Reading
+from gateway.observe.shared import Shared
 from gateway.types import Attempted, Passage, Retrieved, Turn
 from tests.scraped import Scraped, read
 
@@ -20,9 +21,9 @@ NOW = Reading(
 )
 
 
-def made(reading: Reading = NOW) -> Metrics:
+def made(reading: Reading = NOW, place: Shared | None = None) -> Metrics:
     known = Known(lambda: {"nora"}, lambda: {"main", "spare"}, lambda: set(reading.breakers))
-    return Metrics(known, lambda: reading, "1.2.3")
+    return Metrics(known, lambda: reading, "1.2.3", place)
 
 
 def turn(**fields: Any) -> Turn:
