@@ -137,7 +137,7 @@ proxies: setup-dev  ## What nginx and Caddy in front of it add, and whether a ha
 	$(BIN)/python -m tests.deploy --count $(or $(COUNT),200) --workers $(or $(WORKERS),1)
 
 .PHONY: deploy-test
-deploy-test: setup-dev  ## Build the Dockerfile step by step and start it; follow deploy/README.md (2 minutes, root)
+deploy-test: setup-dev  ## Build the Dockerfile step by step and start it; follow deploy/README.md (3 minutes, root)
 	$(BIN)/python -m pytest -q -s tests/deployed
 
 .PHONY: peers
