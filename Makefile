@@ -133,11 +133,11 @@ hangup: setup-dev  ## How soon a hang-up reaches the upstream (COUNT=100)
 	$(BIN)/python -m tests.bench.hangup --count $(or $(COUNT),100)
 
 .PHONY: proxies
-proxies: setup-dev  ## What nginx and Caddy in front of it add, and whether a hang-up passes (COUNT=200)
-	$(BIN)/python -m tests.deploy --count $(or $(COUNT),200)
+proxies: setup-dev  ## What nginx and Caddy in front of it add, and whether a hang-up passes (COUNT=200 WORKERS=1)
+	$(BIN)/python -m tests.deploy --count $(or $(COUNT),200) --workers $(or $(WORKERS),1)
 
 .PHONY: deploy-test
-deploy-test: setup-dev  ## Build the Dockerfile step by step and start it; follow deploy/README.md (2 minutes, root)
+deploy-test: setup-dev  ## Build the Dockerfile step by step and start it; follow deploy/README.md (3 minutes, root)
 	$(BIN)/python -m pytest -q -s tests/deployed
 
 .PHONY: peers
