@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 STAMPS := $(VENV)/.stamps
-export HOST PORT GATEWAY_CONFIG GATEWAY_VAR TUNNEL
+export HOST PORT GATEWAY_CONFIG GATEWAY_VAR TUNNEL TARGET AGENT KEY
 SERVE  := $(if $(GGUF),--gguf $(GGUF),$(if $(LLM),--llm)) $(if $(TUNNEL),--tunnel "$$TUNNEL")
 
 .DEFAULT_GOAL := help
@@ -143,6 +143,11 @@ deploy-test: setup-dev  ## Build the Dockerfile step by step and start it; follo
 .PHONY: peers
 peers: setup-dev  ## Four sessions at once, fifty in turn: first picture, rate, leaks (6 minutes; SECONDS=20 COUNT=10)
 	$(BIN)/python -m tests.bench.peers $(if $(SECONDS),--seconds $(SECONDS)) $(if $(COUNT),--count $(COUNT))
+
+.PHONY: load
+load: setup-dev  ## Conversations until a promise breaks, a report (TARGET=url KEY= AGENT= USERS=50,100 SECONDS=20; QUICK=1)
+	@printf '%s\n' "$$KEY" | $(BIN)/python -m tests.load --key-from-input $(if $(TARGET),--target "$$TARGET") $(if $(AGENT),--agents "$$AGENT") \
+	  $(if $(USERS),--users $(USERS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(WORKERS),--workers $(WORKERS)) $(if $(QUICK),--quick)
 
 .PHONY: soak
 soak: setup-dev  ## 50 callers, things that die, memory by the minute (MINUTES=10)

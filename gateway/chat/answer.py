@@ -68,7 +68,7 @@ async def answer(request: ChatRequest, path_agent: str, turn: Turn, brain: Brain
     if who.agent is None:
         if not request.messages:
             raise InvalidValue("`messages` is empty.", param="messages")
-        prompt = prompts.passthrough(request, who.model, turn.trace)
+        prompt = prompts.passthrough(request, who.model, turn.told)
         plain: tuple[Stage, ...] = (stream.finished, stream.single_calls)
         return _recorded(await _opened(prompt, plain, turn, brain, streamed=request.stream is True), turn, brain)
 
@@ -105,7 +105,7 @@ async def _asked(
         turn.starts["retrieve"], turn.timings["retrieve"] = (began - turn.began) * 1000, (brain.clock() - began) * 1000
     turn.retrieved = looked_up
     nonce = secrets.token_hex(4)
-    prompt = prompts.composed(agent, request, said, looked_up, today=brain.today(), nonce=nonce, trace=turn.trace)
+    prompt = prompts.composed(agent, request, said, looked_up, today=brain.today(), nonce=nonce, told=turn.told)
     stages: tuple[Stage, ...] = (stream.finished, stream.spoken, stream.single_calls)
     if agent.speech and not _data(request):
         stages += (speech(agent.language),)
@@ -117,6 +117,7 @@ async def _opened(prompt: Prompt, stages: Sequence[Stage], turn: Turn, brain: Br
     apology = _apology(prompt.agent, turn.route, brain)
     counted = stream.estimated(sum(len(str(message.get("content") or "")) for message in prompt.messages), turn)
     began = brain.clock()
+    turn.starts["upstream"] = (began - turn.began) * 1000
     try:
         opened = await brain.complete(turn.route, prompt, turn.attempts.append)
     except RequestError:

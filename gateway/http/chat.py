@@ -40,6 +40,7 @@ async def chat_completions(request: Request[State]) -> Response | Streamed:
     try:
         place = _entered(state)
         caller = chatting(request)  # by the headers alone: no stranger's body is read
+        turn.starts["auth"], turn.timings["auth"] = 0.0, (brain.clock() - turn.began) * 1000
         if caller.owner:
             state["load"].shared(place, caller.owner)
         return await _answered(request, turn, caller.sees(brain), caller, place)

@@ -53,11 +53,12 @@ class Turn:
     phase: str = "request"
     """How far it got: request, retrieve, open, stream, done."""
     timings: dict[str, float] = field(default_factory=dict)
-    """Milliseconds: of the steps parse, retrieve and upstream (until its first useful chunk); from the turn's beginning
-    until the first text went out (ttft) and until its end (total). Where the caller hung up: until that was noticed
-    (hangup), and from then on until the upstream was closed (close)."""
+    """Milliseconds: of the steps auth, parse, retrieve and upstream (until its first useful chunk); from the turn's
+    beginning until the first text went out (ttft) and until its end (total); of a stream, until a clause was out that a
+    voice can begin with (first_clause), and the longest between two texts (longest_gap). Where the caller hung up:
+    until that was noticed (hangup), and from then on until the upstream was closed (close)."""
     starts: dict[str, float] = field(default_factory=dict)
-    """When the steps parse and retrieve began, in milliseconds from the turn's beginning."""
+    """When the steps began, in milliseconds from the turn's beginning."""
     hung_up: float = 0.0
     """When it was noticed that the caller has, on the clock of `began`; 0: it was not."""
     upstream: Upstream = ""
@@ -67,6 +68,11 @@ class Turn:
     characters: int = 0
     usage: Mapping[str, Any] | None = None
     """Tokens as the upstream counted them, by OpenAI's names; None: it did not, or the answer did not end."""
+
+    @property
+    def told(self) -> dict[str, str]:
+        """The headers that whoever is asked on the turn's behalf is told it by: its id, and its place in a trace."""
+        return {"x-request-id": self.id} | (self.trace.headers if self.trace else {})
 
     def tokens(self, name: str) -> int | None:
         """`prompt_tokens` or `completion_tokens` as the upstream counted them; None where that is no count."""
@@ -87,6 +93,8 @@ class AttemptRecord:
     """Until its first useful chunk, or until it failed."""
     kind: AttemptKind
     """Why it was asked."""
+    began: float = 0.0
+    """When, in milliseconds from the turn's beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +139,11 @@ class TurnRecord:
     upstream: Upstream
     """What became of the answer's source: empty, none was asked; `cancelled`, it was hung up on."""
     timings: dict[str, float]
-    """Milliseconds, by the names of `Server-Timing`: `parse`, `retrieve`, `upstream` (until its first useful chunk);
-    from the beginning until the first word went out (`ttft`), until the end (`total`); where the caller hung up, until
-    that was noticed (`hangup`), and from then on until the upstream was closed (`close`)."""
+    """Milliseconds, by the names of `Server-Timing`: `auth`, `parse`, `retrieve`, `upstream` (until its first useful
+    chunk); from the beginning until the first word went out (`ttft`), until the end (`total`); of a stream, until a
+    clause was out that a voice can begin with (`first_clause`), and the longest between two texts that went out
+    (`longest_gap`); where the caller hung up, until that was noticed (`hangup`), and from then on until the upstream
+    was closed (`close`)."""
     retrieval: RetrievalOutcome
     retrieval_reason: str
     """Why it is less than `hybrid`."""
@@ -155,6 +165,8 @@ class TurnRecord:
     prompt_tokens: int | None = None
     """As the upstream counted; null: it did not, or the answer did not come to its end."""
     completion_tokens: int | None = None
+    starts: dict[str, float] = field(default_factory=dict)
+    """When `auth`, `parse`, `retrieve` and `upstream` began, in milliseconds from the beginning."""
 
 
 @dataclass(frozen=True, slots=True)
