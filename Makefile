@@ -157,6 +157,10 @@ soak: setup-dev  ## 50 callers, things that die, memory by the minute (MINUTES=1
 instruments: setup-dev  ## Do metrics, log, records and the upstream agree? (COUNT=10000)
 	$(BIN)/python -m tests.load.instruments --count $(or $(COUNT),10000)
 
+.PHONY: capacity
+capacity: setup-dev  ## What one core, one Redis and one Chroma carry: deploy/capacity.md (8 minutes; PARTS='streams redis')
+	$(BIN)/python -m tests.load.capacity $(PARTS) --write
+
 .PHONY: eval
 eval: setup  ## Ask the golden questions and count what was found and said
 	$(BIN)/gateway eval
