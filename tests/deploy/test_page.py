@@ -30,3 +30,11 @@ def test_what_is_measured_keeps_the_promises() -> None:
     )
     assert {row[0] for row in rows} == {"nginx", "Caddy"}
     assert all(float(added) < 2 and together == "none" and float(late) < 100 for _, added, together, late in rows)
+
+
+def test_its_commands_fit_a_terminal() -> None:
+    """No line of them is longer than 80 characters."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    assert len(lines) > 40
+    assert not [line for line in lines if len(line) > 80]
