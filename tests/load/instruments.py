@@ -35,6 +35,7 @@ WITHIN = 15.0
 """Seconds until what has ended must be told."""
 CONFIG = """
 prompts = "{prompts}"
+server.workers = {workers}
 [breaker]
 failures = 1000
 [routes.main]
@@ -80,8 +81,8 @@ async def place(workers: int = 1) -> AsyncIterator[Place]:
         with tempfile.TemporaryDirectory(prefix="instruments-") as prompts:
             _written(Path(prompts))
             environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
-            config = CONFIG.format(prompts=prompts, upstream=upstream.url)
-            process = gateway_process(config, environ, arguments=("--workers", str(workers)) if workers > 1 else ())
+            config = CONFIG.format(prompts=prompts, upstream=upstream.url, workers=workers)
+            process = gateway_process(config, environ)
             gateway = await asyncio.to_thread(process.__enter__)
             try:
                 yield Place(gateway, upstream, asked, collector, workers)
