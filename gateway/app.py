@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from importlib.metadata import version
 from typing import NamedTuple
 
@@ -25,10 +25,11 @@ from gateway.http.urls import routes
 from gateway.observe.exporting import exported
 from gateway.observe.metrics import Known, Metrics
 from gateway.observe.present import Reading
+from gateway.observe.shared import Shared, shared
 from gateway.reloading import Current, Found
 from gateway.settings import Read, Settings
 from gateway.store import Store
-from gateway.types import Agent, Retrieve, Turn
+from gateway.types import Agent, Retrieve, Turn, Worker
 from gateway.types.administration import Administration
 from gateway.watching import Sources, followed
 
@@ -50,13 +51,15 @@ def create_app(
     sources: Sources | None = None,
     administered: Administration | None = None,
     missing: Callable[[], Iterable[str]] = tuple,
+    worker: Worker | None = None,
 ) -> Starlette:
     """Return the ASGI application. Nothing is opened before its lifespan begins.
 
     `retrieve` searches in place of the knowledge that the settings name; `access` says who may call, and how much, in
     place of the store. `sources` are followed: where their files change, or a reload is asked for, what they say is
     served. Without them a reload reads the agent files only. `administered` stands behind the admin API in place of
-    what is opened. `missing` is what it does without beside what was opened here: a tunnel.
+    what is opened. `missing` is what it does without beside what was opened here: a tunnel. `worker` is which of
+    several processes this one is: its metrics are then those of all of them.
     """
     drain = drain or Drain()
     middleware = [Middleware(Identified), Middleware(Caught)]
@@ -73,7 +76,7 @@ def create_app(
         routes=routes(),
         middleware=middleware,
         exception_handlers={GatewayError: on_gateway_error, HTTPException: on_http_exception},
-        lifespan=_lifespan(settings, agents, drain, Given(retrieve, access, sources, administered, missing)),
+        lifespan=_lifespan(settings, agents, drain, Given(retrieve, access, sources, administered, missing, worker)),
     )
 
 
@@ -86,6 +89,8 @@ class Given(NamedTuple):
     administered: Administration | None
     missing: Callable[[], Iterable[str]]
     """Nothing's place: said beside what is missing of those."""
+    worker: Worker | None
+    """Which of several processes this one is; None: the only one."""
 
 
 def _lifespan(
@@ -96,11 +101,9 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
         async with AsyncExitStack() as stack:
-            try:
+            with _telling(drain):
                 opened = await stack.enter_async_context(clients.opened(settings, agents, load.overloaded))
-            except GatewayError as error:
-                drain.failed = error
-                raise
+                place = await stack.enter_async_context(shared(given.worker))
             drain.streams = opened.end_streams
             await stack.enter_async_context(load.watched())
             if given.retrieve is not None:
@@ -116,7 +119,8 @@ def _lifespan(
             await current.warm()
             if given.sources is not None:
                 await stack.enter_async_context(_beside(followed(settings, given.sources, current.reload)))
-            metrics = _metrics(current, drain, load, given.missing)
+            metrics = _metrics(current, drain, load, given.missing, place)
+            await stack.enter_async_context(_beside(metrics.noted()))
             traced = await stack.enter_async_context(exported(settings.otlp_endpoint, VERSION, current.redact))
             others = await stack.enter_async_context(fleet.opened(opened.store, current.reload, current.repoint))
             administered = await stack.enter_async_context(_administered(given, current))
@@ -149,8 +153,20 @@ async def _administered(given: Given, current: Current) -> AsyncIterator[Adminis
         yield opened
 
 
-def _metrics(current: Current, drain: Drain, load: Load, missing: Callable[[], Iterable[str]]) -> Metrics:
-    """The metrics of this process: what is configured now may stand in a label."""
+@contextmanager
+def _telling(drain: Drain) -> Iterator[None]:
+    """Whoever runs the server is to know why nothing could be opened."""
+    try:
+        yield
+    except GatewayError as error:
+        drain.failed = error
+        raise
+
+
+def _metrics(
+    current: Current, drain: Drain, load: Load, missing: Callable[[], Iterable[str]], place: Shared | None
+) -> Metrics:
+    """The metrics of this process, or of all workers: what is configured now may stand in a label."""
     opened = current.opened
 
     def reading() -> Reading:
@@ -164,7 +180,7 @@ def _metrics(current: Current, drain: Drain, load: Load, missing: Callable[[], I
         )
 
     known = Known(lambda: current.agents, lambda: current.settings.routes, opened.targets)
-    return Metrics(known, reading, VERSION)
+    return Metrics(known, reading, VERSION, place)
 
 
 def _recorder(store: Store, redact: Redact, metrics: Metrics, traced: Callable[[Turn], None]) -> Callable[[Turn], None]:

@@ -8,10 +8,14 @@ from typing import IO, Any, NamedTuple
 import orjson
 
 from gateway.errors.redaction import Redact, redacted
-from gateway.types import Turn
+from gateway.types import Turn, Words
 
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {0x2028: "\\u2028", 0x2029: "\\u2029"}
 _turns = logging.getLogger("gateway.turn")
+LONGEST = 8_000
+"""Characters of one text in a line; the rest is left out."""
+MOST_SENT = 32_000
+"""Characters of what an upstream was sent: the last messages, and of those before how many there were."""
 _LEVELS = {
     "gateway_error": logging.ERROR,
     "upstream_error": logging.WARNING,
@@ -36,16 +40,17 @@ def configure(form: str, stream: IO[str] | None = None, *, redact: Redact = reda
 
 
 def turn_ended(turn: Turn) -> None:
-    """Write the turn's canonical line. Sizes and ids only: what was said stays with those who said it."""
+    """Write the turn's canonical line: sizes and ids. What was said stays with those who said it, unless the turn has
+    its words for the log (`[log] content`)."""
     level = _LEVELS.get(turn.outcome, logging.INFO)
     if _turns.isEnabledFor(level):
         _turns.log(level, "%s", _Sentence(turn), extra={"turn": turn})
 
 
-def fields(turn: Turn) -> dict[str, Any]:
-    """The turn's record, as it goes into a JSON line."""
+def fields(turn: Turn, redact: Redact = redacted) -> dict[str, Any]:
+    """The turn's record, as it goes into a JSON line; its words, where it has them, without what `redact` takes out."""
     passages = turn.retrieved.passages
-    return {
+    line = {
         "event": "turn",
         "request_id": turn.id,
         "trace_id": turn.trace.id if turn.trace else "",
@@ -80,6 +85,27 @@ def fields(turn: Turn) -> dict[str, Any]:
         "prompt_tokens": turn.tokens("prompt_tokens"),
         "completion_tokens": turn.tokens("completion_tokens"),
     }
+    return line if turn.words is None else line | _told(turn.words, redact)
+
+
+def _told(words: Words, redact: Redact) -> dict[str, Any]:
+    """What was said. Keys are looked for in the text as it was written, for JSON writes it otherwise, and before it is
+    cut, for half a key is not known."""
+    generated, answered = "".join(words.generated), "".join(words.answered)
+    sent: list[dict[str, str]] = []
+    room = MOST_SENT
+    for role, text in reversed(words.sent):
+        sent.append({"role": role, "content": redact(text)[:LONGEST]})
+        room -= len(sent[-1]["content"])
+        if room < 0:
+            break
+    return {
+        "question": redact(words.asked)[:LONGEST],
+        "answer": redact(answered)[:LONGEST],
+        "generated": redact(generated)[:LONGEST] if generated != answered else None,
+        "sent": sent[::-1],
+        "sent_left_out": len(words.sent) - len(sent),
+    }
 
 
 class _Sentence(NamedTuple):
@@ -112,6 +138,11 @@ class _Text(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 logging's name
         """One message is one line, whatever a caller wrote into it: a line break or an escape would fake another."""
+        record.message = self.redact(record.message)  # as it was written: a line break in it has another form then
+        turn = getattr(record, "turn", None)
+        if turn is not None and turn.words is not None:
+            told = _told(turn.words, self.redact)
+            record.message += f'; asked "{told["question"]}", answered "{told["answer"]}"'
         if not record.message.isprintable():
             record.message = record.message.translate(_CONTROLS)
         return super().formatMessage(record)
@@ -132,7 +163,10 @@ class _Json(logging.Formatter):
             "logger": record.name,
         }
         turn = getattr(record, "turn", None)
-        line |= fields(turn) if turn is not None else {"event": "log", "message": record.getMessage()}
+        if turn is not None:
+            line |= fields(turn, self.redact)
+        else:
+            line |= {"event": "log", "message": self.redact(record.getMessage())}
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            line["exception"] = self.redact(self.formatException(record.exc_info))
         return self.redact(orjson.dumps(line, default=str).decode())

@@ -22,7 +22,10 @@ def record(turn: Turn) -> TurnRecord:
         model=turn.model,
         route=turn.route,
         target=turn.target,
-        attempts=tuple(AttemptRecord(one.target, one.code, one.milliseconds, one.kind) for one in turn.attempts),
+        attempts=tuple(
+            AttemptRecord(one.target, one.code, one.milliseconds, one.kind, round((one.began - turn.began) * 1000, 2))
+            for one in turn.attempts
+        ),
         key=turn.key,
         session=turn.session,
         stream=turn.stream,
@@ -45,6 +48,7 @@ def record(turn: Turn) -> TurnRecord:
         trace=turn.trace.id if turn.trace else "",
         prompt_tokens=turn.tokens("prompt_tokens"),
         completion_tokens=turn.tokens("completion_tokens"),
+        starts={name: round(value, 2) for name, value in turn.starts.items()},
     )
 
 

@@ -256,11 +256,12 @@ def sums(told: Sequence[Any]) -> Iterator[tuple[str, tuple[str, ...], Counter[tu
         ("from", "to", "reason"),
         Counter((first["target"], second["target"], first["code"]) for first, second in passed_on),
     )
-    yield (
-        "gen_ai_server_time_to_first_token_seconds_count",
-        ("agent",),
-        Counter((line["agent"],) for line in told if "ttft_ms" in line),
-    )
+    for name, moment in (
+        ("gen_ai_server_time_to_first_token_seconds", "ttft_ms"),
+        ("gateway_first_clause_seconds", "first_clause_ms"),
+        ("gateway_longest_gap_seconds", "longest_gap_ms"),
+    ):
+        yield f"{name}_count", ("agent",), Counter((line["agent"],) for line in told if moment in line)
     yield (
         "gen_ai_server_request_duration_seconds_count",
         ("agent",),
