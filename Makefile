@@ -154,8 +154,8 @@ soak: setup-dev  ## 50 callers, things that die, memory by the minute (MINUTES=1
 	$(BIN)/python -m tests.load.soak --minutes $(or $(MINUTES),10)
 
 .PHONY: instruments
-instruments: setup-dev  ## Do metrics, log, records and the upstream agree? (COUNT=10000)
-	$(BIN)/python -m tests.load.instruments --count $(or $(COUNT),10000)
+instruments: setup-dev  ## Do metrics, log, records and the upstream agree? (COUNT=10000 WORKERS=3)
+	$(BIN)/python -m tests.load.instruments --count $(or $(COUNT),10000) --workers $(or $(WORKERS),1)
 
 .PHONY: capacity
 capacity: setup-dev  ## What one core, one Redis and one Chroma carry: deploy/capacity.md (8 minutes; PARTS='streams redis')

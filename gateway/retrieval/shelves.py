@@ -37,6 +37,7 @@ def shelves(settings: Settings, retriever: Retriever, jobs: Jobs) -> KnowledgeSh
         await asyncio.to_thread(_known, directory, library, name)
         served = await asyncio.to_thread(_rolled_back, library.shelf(name), version)
         await retriever.reload()
+        jobs.elsewhere.serve()
         return served
 
     return KnowledgeShelves(collections, sealed, jobs.begin, jobs.all, jobs.watched, search, rollback)
