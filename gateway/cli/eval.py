@@ -50,7 +50,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     else:
         _show(asked, arguments.k)
     for name in missing:
-        print(f"missing: {name}: run `gateway ingest`", file=sys.stderr)
+        remedy = "see that the server of CHROMA_URL runs" if name == "chroma" else "run `gateway ingest`"
+        print(f"missing: {name}: {remedy}", file=sys.stderr)
     return 1 if missing else 0
 
 

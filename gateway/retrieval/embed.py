@@ -8,6 +8,7 @@ e5 was trained with a prefix on each text, `query: ` and `passage: `:
 https://huggingface.co/intfloat/multilingual-e5-small
 """
 
+import logging
 import mmap
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from tokenizers import Tokenizer
 
 from gateway.errors import KnowledgeError
 from gateway.retrieval.versions import DIMENSION, MODEL
+
+log = logging.getLogger(__name__)
 
 ENCODER, WORDS, TOKENIZER = "encoder.onnx", "words.q4", "tokenizer.json"
 MAX_TOKENS = 512
@@ -125,3 +128,18 @@ class Embedder:
         mask = np.ones((1, len(tokens)), dtype=np.float32)
         vectors: Vectors = self._session.run(None, {"words": words, "mask": mask})[0]
         return vectors
+
+
+def questioned(var: Path, *, made: bool) -> Embed | None:
+    """The model, for questions; nothing where it was never converted, and the log says so.
+
+    With `made` it is converted first.
+    """
+    try:
+        if made and not directory(var).is_dir():
+            log.info("converting the embedding model (once)")
+            converted(var)
+        return Embedder(directory(var), threads=1).query
+    except KnowledgeError as error:
+        log.warning("%s", error.message)
+        return None

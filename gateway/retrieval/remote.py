@@ -20,7 +20,7 @@ from pathlib import Path
 from gateway.errors import ChromaUnavailable, KnowledgeError
 from gateway.retrieval import trial, versions
 from gateway.retrieval.claim import claimed
-from gateway.retrieval.server import Held, Metadata, Row, Server
+from gateway.retrieval.server import CALL, Held, Metadata, Row, Server
 from gateway.retrieval.versions import BUILDING, KEPT, Version
 
 TABLE = "gateway-pointers"
@@ -90,14 +90,14 @@ class RemoteShelf:
 
     def candidates(self) -> list[str]:
         """Versions to serve, best first. Where the server is away: those that were read from it before."""
-        try:
-            current = self.current()
-            return [name for name in self.sealed() if name <= current]
-        except ChromaUnavailable:
-            kept = self.mirror.candidates()
-            if not kept:
-                raise
-            return kept
+        if not self.server.away:  # who opens many waits for it once
+            with suppress(ChromaUnavailable):
+                current = self.current()
+                return [name for name in self.sealed() if name <= current]
+        kept = self.mirror.candidates()
+        if not kept:
+            raise ChromaUnavailable(self.server.away)
+        return kept
 
     def point(self, name: str) -> None:
         """Serve this sealed version from now on, everywhere."""
@@ -179,6 +179,8 @@ class RemoteShelf:
 
         Some are tried: whoever built it has tried all. A server that is away leaves a version untried.
         """
+        if self.server.away:
+            return ""
         try:
             held = self.held(name)
             there, wanted = self.server.count(held.id), int(held.metadata.get("rows", 0))
@@ -186,7 +188,9 @@ class RemoteShelf:
                 return f"{there} of its {wanted} vectors are on the server"
             ids = [str(number * there // SAMPLE) for number in range(min(SAMPLE, there))]
             rows = list(self.server.rows(held.id, ids, vectors=True).values())
-            found = self.server.nearest(held.id, [row.vector for row in rows], min(NEAR, there), within=timeout)
+            found = self.server.nearest(
+                held.id, [row.vector for row in rows], min(NEAR, there), within=min(timeout, CALL)
+            )
         except ChromaUnavailable:
             return ""
         except KnowledgeError as error:

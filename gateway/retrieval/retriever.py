@@ -6,6 +6,7 @@ which takes 0.1 ms.
 """
 
 import asyncio
+import itertools
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 EVERY = 5.0
 """Seconds between two looks at a server's pointers."""
+AGAIN = 12
 
 
 @dataclass(eq=False)
@@ -94,7 +96,7 @@ class Retriever:
         """
         serving = self._serving.get(collection)
         if self.embed_query is None:
-            self.embed_query = await asyncio.to_thread(_embedder, self.var, made=self.library.shared)
+            self.embed_query = await asyncio.to_thread(embed.questioned, self.var, made=self.library.shared)
         opened = None if serving else await asyncio.to_thread(opened_version, self.library.shelf(collection))
         try:
             found = serving or opened
@@ -172,11 +174,8 @@ class Retriever:
             if collections is not None:
                 self.collections = tuple(dict.fromkeys(collections))
             wanted = self.collections and not self.embed_query
-            model = (
-                asyncio.create_task(asyncio.to_thread(_embedder, self.var, made=self.library.shared))
-                if wanted
-                else None
-            )
+            opening = asyncio.to_thread(embed.questioned, self.var, made=self.library.shared) if wanted else None
+            model = asyncio.create_task(opening) if opening else None
             for name in self.collections:
                 await self._reopened(name)
             for name in set(self._serving) - set(self.collections):
@@ -187,6 +186,8 @@ class Retriever:
     async def _reopened(self, name: str) -> None:
         """Serve what the collection's pointer says. Where nothing can be opened, what is served stays."""
         now = self._serving.get(name)
+        if now and self.library.away:
+            return
         try:
             found = await asyncio.to_thread(_pointed, self.library.shelf(name), now)
         except ChromaUnavailable as error:
@@ -216,20 +217,31 @@ class Retriever:
         return bool(away)
 
     async def follow(self, every: float) -> None:
-        """Serve what others make current, and find out when a server is back. Looks every so many seconds, for ever."""
-        while True:
+        """Serve what others make current, and find out when a server is back. Looks every so many seconds, for ever.
+
+        What could not be opened is tried again at each twelfth look.
+        """
+        for look in itertools.count(1):
             await asyncio.sleep(every)
             before, away = self._pointers, self.library.away
             with suppress(KnowledgeError):  # what it is stands in `away`, or at the next look
                 self._pointers = await asyncio.to_thread(self.library.pointers, self.collections)
             self._noticed()
-            if not self.library.away and (away or self._pointers != before):
-                served = {name: self.served(name)[0] for name in self.collections}
-                await self.reload()
-                for name in self.collections:
-                    if self.served(name)[0] != served[name]:
-                        log.info("collection %s: version %s is served now", name, self.served(name)[0])
-                await self.warm()
+            again = look % AGAIN == 0 and any(self.served(name)[1] for name in self.collections)
+            if not self.library.away and (away or again or self._pointers != before):
+                await self._followed()
+
+    async def _followed(self) -> None:
+        served = {name: self.served(name)[0] for name in self.collections}
+        try:
+            await self.reload()
+        except OSError as error:
+            log.warning("what others made current cannot be served: %s", error)
+            self._pointers = {}
+        for name in self.collections:
+            if self.served(name)[0] != served.get(name, ""):
+                log.info("collection %s: version %s is served now", name, self.served(name)[0])
+        await self.warm()
 
     @staticmethod
     def _retire(serving: Serving | None) -> None:
@@ -257,18 +269,6 @@ def _pointed(shelf: Shelf, now: Serving | None) -> Serving:
     if now and shelf.current() == now.contents.version.name:
         return now
     return opened_version(shelf)
-
-
-def _embedder(var: Path, *, made: bool) -> Embed | None:
-    """The model; nothing where it was never converted. With `made` it is converted first, by a child process."""
-    try:
-        if made and not embed.directory(var).is_dir():
-            log.info("converting the embedding model (once)")
-            embed.converted(var)
-        return embed.Embedder(embed.directory(var), threads=1).query
-    except KnowledgeError as error:
-        log.warning("%s", error.message)
-        return None
 
 
 @asynccontextmanager

@@ -103,7 +103,7 @@ class Server:
         """All of them."""
         for offset in range(0, 1_000_000, PAGE):
             where = f"{HIDDEN}/collections?limit={PAGE}&offset={offset}"
-            found = self._called("GET", where, lambda found: [_held(one) for one in found])
+            found = self._called("GET", where, lambda found: [_held(one) for one in found], within=LOOK)
             yield from found
             if len(found) < PAGE:
                 return
