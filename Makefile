@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 STAMPS := $(VENV)/.stamps
-export HOST PORT GATEWAY_CONFIG GATEWAY_VAR TUNNEL
+export HOST PORT GATEWAY_CONFIG GATEWAY_VAR TUNNEL TARGET AGENT KEY
 SERVE  := $(if $(GGUF),--gguf $(GGUF),$(if $(LLM),--llm)) $(if $(TUNNEL),--tunnel "$$TUNNEL")
 
 .DEFAULT_GOAL := help
@@ -133,16 +133,21 @@ hangup: setup-dev  ## How soon a hang-up reaches the upstream (COUNT=100)
 	$(BIN)/python -m tests.bench.hangup --count $(or $(COUNT),100)
 
 .PHONY: proxies
-proxies: setup-dev  ## What nginx and Caddy in front of it add, and whether a hang-up passes (COUNT=200)
-	$(BIN)/python -m tests.deploy --count $(or $(COUNT),200)
+proxies: setup-dev  ## What nginx and Caddy in front of it add, and whether a hang-up passes (COUNT=200 WORKERS=1)
+	$(BIN)/python -m tests.deploy --count $(or $(COUNT),200) --workers $(or $(WORKERS),1)
 
 .PHONY: deploy-test
-deploy-test: setup-dev  ## Build the Dockerfile step by step and start it; follow deploy/README.md (2 minutes, root)
+deploy-test: setup-dev  ## Build the Dockerfile step by step and start it; follow deploy/README.md (3 minutes, root)
 	$(BIN)/python -m pytest -q -s tests/deployed
 
 .PHONY: peers
 peers: setup-dev  ## Four sessions at once, fifty in turn: first picture, rate, leaks (6 minutes; SECONDS=20 COUNT=10)
 	$(BIN)/python -m tests.bench.peers $(if $(SECONDS),--seconds $(SECONDS)) $(if $(COUNT),--count $(COUNT))
+
+.PHONY: load
+load: setup-dev  ## Conversations until a promise breaks, a report (TARGET=url KEY= AGENT= USERS=50,100 SECONDS=20; QUICK=1)
+	@printf '%s\n' "$$KEY" | $(BIN)/python -m tests.load --key-from-input $(if $(TARGET),--target "$$TARGET") $(if $(AGENT),--agents "$$AGENT") \
+	  $(if $(USERS),--users $(USERS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(WORKERS),--workers $(WORKERS)) $(if $(QUICK),--quick)
 
 .PHONY: soak
 soak: setup-dev  ## 50 callers, things that die, memory by the minute (MINUTES=10)
@@ -153,8 +158,12 @@ rolling: setup-dev  ## A worker killed, then all replaced, under load: who notic
 	$(BIN)/python -m tests.load.rolling --streams $(or $(STREAMS),200) --workers $(or $(WORKERS),3)
 
 .PHONY: instruments
-instruments: setup-dev  ## Do metrics, log, records and the upstream agree? (COUNT=10000)
-	$(BIN)/python -m tests.load.instruments --count $(or $(COUNT),10000)
+instruments: setup-dev  ## Do metrics, log, records and the upstream agree? (COUNT=10000 WORKERS=3)
+	$(BIN)/python -m tests.load.instruments --count $(or $(COUNT),10000) --workers $(or $(WORKERS),1)
+
+.PHONY: capacity
+capacity: setup-dev  ## What one core, one Redis and one Chroma carry: deploy/capacity.md (8 minutes; PARTS='streams redis')
+	$(BIN)/python -m tests.load.capacity $(PARTS) --write
 
 .PHONY: eval
 eval: setup  ## Ask the golden questions and count what was found and said

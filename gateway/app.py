@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from importlib.metadata import version
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from gateway import administration, clients, observe
+from gateway import administration, clients, fleet, observe
 from gateway.drain import Drain
 from gateway.errors import GatewayError
 from gateway.errors.redaction import Redact
@@ -25,6 +25,7 @@ from gateway.http.urls import routes
 from gateway.observe.exporting import exported
 from gateway.observe.metrics import Known, Metrics
 from gateway.observe.present import Reading
+from gateway.observe.shared import Shared, shared
 from gateway.reloading import Current, Found
 from gateway.settings import Read, Settings
 from gateway.store import Store
@@ -35,6 +36,8 @@ from gateway.watching import Sources, followed
 __all__ = ["Drain", "create_app"]
 
 VERSION = version("simli-gateway")
+WRONG_KEY = "wrong key"
+"""The signal of one."""
 EXPOSED = ("x-request-id", "x-gateway-sources", "x-gateway-target", "Server-Timing")
 
 
@@ -98,11 +101,9 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
         async with AsyncExitStack() as stack:
-            try:
+            with _telling(drain):
                 opened = await stack.enter_async_context(clients.opened(settings, agents, load.overloaded))
-            except GatewayError as error:
-                drain.failed = error
-                raise
+                place = await stack.enter_async_context(shared(given.worker))
             drain.streams = opened.end_streams
             await stack.enter_async_context(load.watched())
             if given.retrieve is not None:
@@ -118,31 +119,53 @@ def _lifespan(
             await current.warm()
             if given.sources is not None:
                 await stack.enter_async_context(_beside(followed(settings, given.sources, current.reload)))
-            metrics = _metrics(current, drain, load, given)
+            metrics = _metrics(current, drain, load, given.missing, place)
+            await stack.enter_async_context(_beside(metrics.noted()))
             traced = await stack.enter_async_context(exported(settings.otlp_endpoint, VERSION, current.redact))
-            administered = given.administered
-            if administered is None:
-                administered = await stack.enter_async_context(administration.opened(current))
+            others = await stack.enter_async_context(fleet.opened(opened.store, current.reload, current.repoint))
+            administered = await stack.enter_async_context(_administered(given, current))
             yield State(
                 settings=settings,
                 brain=current.brain,
                 ended=_recorder(opened.store, current.redact, metrics, traced),
                 missing=lambda: [*opened.missing(), *given.missing()],
                 draining=lambda: drain.begun,
-                reload=current.reload,
+                reload=others.reload,
                 administration=administered,
                 metrics=metrics.exposed,
                 started=int(time.time()),
                 access=given.access or _access(opened.store, current),
                 load=load,
-                wrong_keys=WrongKeys(settings.limits.wrong_keys),
+                wrong_keys=_wrong_keys(settings, opened.store),
                 redact=current.redact,
             )
 
     return lifespan
 
 
-def _metrics(current: Current, drain: Drain, load: Load, given: Given) -> Metrics:
+@asynccontextmanager
+async def _administered(given: Given, current: Current) -> AsyncIterator[Administration]:
+    """What is behind the admin API."""
+    if given.administered is not None:
+        yield given.administered
+        return
+    async with administration.opened(current, fleet.elsewhere(current.opened.store)) as opened:
+        yield opened
+
+
+@contextmanager
+def _telling(drain: Drain) -> Iterator[None]:
+    """Whoever runs the server is to know why nothing could be opened."""
+    try:
+        yield
+    except GatewayError as error:
+        drain.failed = error
+        raise
+
+
+def _metrics(
+    current: Current, drain: Drain, load: Load, missing: Callable[[], Iterable[str]], place: Shared | None
+) -> Metrics:
     """The metrics of this process, or of all workers: what is configured now may stand in a label."""
     opened = current.opened
 
@@ -151,13 +174,13 @@ def _metrics(current: Current, drain: Drain, load: Load, given: Given) -> Metric
             streams=load.turns,
             lag=load.lag,
             draining=drain.begun,
-            missing=[*opened.missing(), *given.missing()],
+            missing=[*opened.missing(), *missing()],
             breakers=opened.breakers(),
             knowledge={name: opened.knowledge.served(name)[0] for name in clients.languages(current.agents)},
         )
 
     known = Known(lambda: current.agents, lambda: current.settings.routes, opened.targets)
-    return Metrics(known, reading, VERSION, given.worker)
+    return Metrics(known, reading, VERSION, place)
 
 
 def _recorder(store: Store, redact: Redact, metrics: Metrics, traced: Callable[[Turn], None]) -> Callable[[Turn], None]:
@@ -173,6 +196,13 @@ def _recorder(store: Store, redact: Redact, metrics: Metrics, traced: Callable[[
             store.sessions.turned(turn)
 
     return ended
+
+
+def _wrong_keys(settings: Settings, store: Store) -> WrongKeys:
+    """Those of every process count: each tells the others."""
+    counted = WrongKeys(settings.limits.wrong_keys, lambda address: store.publish(WRONG_KEY, {"address": address}))
+    store.subscribe(WRONG_KEY, lambda told: counted.heard(str(told["address"])), own=False)
+    return counted
 
 
 def _access(store: Store, current: Current) -> Access:

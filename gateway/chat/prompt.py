@@ -10,13 +10,13 @@ like a chat template's own (`<|im_start|>`), is broken inside of them.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from gateway.chat.agent import persona
 from gateway.chat.history import History, last_words
 from gateway.chat.request import ChatRequest
-from gateway.types import Agent, Message, Passage, Prompt, Retrieved, Trace
+from gateway.types import Agent, Message, Passage, Prompt, Retrieved
 
 MARKER = "This agent is served by its own gateway."
 """Begins the line that `agents apply` writes as an agent's prompt at Simli; it is not meant for a model."""
@@ -49,9 +49,10 @@ def composed(
     today: date,
     *,
     nonce: str,
-    trace: Trace | None = None,
+    told: Mapping[str, str] | None = None,
 ) -> Prompt:
-    """What an agent's upstream is asked. `nonce` is a word that nobody could know before this turn."""
+    """What an agent's upstream is asked, with the headers `told`. `nonce` is a word that nobody could know before this
+    turn."""
     messages: list[Message] = [
         {"role": "system", "content": _system(agent, history, today)},
         *history.messages,
@@ -67,11 +68,11 @@ def composed(
         question=history.question,
         context=history.context,
         passages=retrieved.passages,
-        trace=trace,
+        told=told or {},
     )
 
 
-def passthrough(request: ChatRequest, model: str, trace: Trace | None = None) -> Prompt:
+def passthrough(request: ChatRequest, model: str, told: Mapping[str, str] | None = None) -> Prompt:
     """What a bare route is asked: the caller's messages as they came. Without `model`: the target's own."""
     question, context = last_words(request.messages)
     return Prompt(
@@ -80,7 +81,7 @@ def passthrough(request: ChatRequest, model: str, trace: Trace | None = None) ->
         model=model,
         question=question,
         context=context,
-        trace=trace,
+        told=told or {},
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
 
+from gateway.chat.moments import Moments
 from gateway.errors import GatewayError, RequestError, UpstreamEmpty, UpstreamTruncated
 from gateway.types import Chunk, Chunks, Passage, Stage, Turn
 
@@ -52,6 +53,20 @@ def followed(turn: Turn) -> Stage:
             if turn.upstream != "ended":
                 turn.upstream = "failed"
             raise
+
+    return stage
+
+
+def noted(pieces: list[str]) -> Stage:
+    """Put down every text that passes, once whoever follows has taken it."""
+
+    async def stage(chunks: Chunks) -> Chunks:
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                text = chunk.text  # what follows may change it
+                yield chunk
+                if text:
+                    pieces.append(text)
 
     return stage
 
@@ -205,16 +220,17 @@ def recorded(turn: Turn, clock: Callable[[], float]) -> Stage:
     """Write into the turn what passes: the last stage, so that it sees what the caller gets."""
 
     async def stage(chunks: Chunks) -> Chunks:
+        moments = Moments(turn, clock)
         try:
             async with aclosing(chunks):
                 async for chunk in chunks:
                     if chunk.text:
-                        if not turn.chunks:
-                            turn.timings["ttft"] = (clock() - turn.began) * 1000
+                        moments.said(chunk.text)
                         turn.chunks += 1
                         turn.characters += len(chunk.text)
                     if chunk.finish_reason is not None:
                         turn.finish_reason = chunk.finish_reason
+                        moments.finished()
                     yield chunk
                     if turn.said is not None and chunk.text:
                         turn.said.append(chunk.text)  # it is written: the next one is asked for
@@ -225,6 +241,8 @@ def recorded(turn: Turn, clock: Callable[[], float]) -> Stage:
         except Exception as caught:
             turn.outcome, turn.phase = "gateway_error", "done"
             raise understood(caught, turn.id) from caught
+        finally:
+            moments.over()
         turn.phase = "done"
 
     return stage

@@ -58,6 +58,10 @@ class Measured:
         )
         says = "Until the first words went out; a filler's count"
         self.first_word = measure("gen_ai_server_time_to_first_token_seconds", says, VOICE, "agent", "route")
+        says = "Until a clause went out that a voice can begin with; a filler's counts"
+        self.first_clause = measure("gateway_first_clause_seconds", says, VOICE, "agent")
+        says = "The longest silence between two texts of one streamed answer"
+        self.longest_gap = measure("gateway_longest_gap_seconds", says, VOICE, "agent")
         says = "Turns, from beginning to end"
         self.whole = measure("gen_ai_server_request_duration_seconds", says, WHOLE, "agent", "route")
         says = "After the first; where the upstream counts its tokens"

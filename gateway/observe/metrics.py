@@ -4,17 +4,22 @@ Nothing is counted while a turn runs. A label holds names that are configured an
 caller or an upstream wrote: everything else is `other`, so that nobody makes series without end.
 """
 
+import asyncio
+import os
 from collections.abc import Callable, Container, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
-from prometheus_client import CollectorRegistry, ProcessCollector, disable_created_metrics
+from prometheus_client import CollectorRegistry, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 
 from gateway.errors import GatewayError
 from gateway.observe.families import Counted, Measured
+from gateway.observe.kept import Merged
 from gateway.observe.present import Present, Reading
-from gateway.types import Turn, Worker
+from gateway.observe.process import Used
+from gateway.observe.shared import EACH, Living, Shared
+from gateway.types import Turn
 
 OTHER = "other"
 PATIENCE = 2000.0
@@ -33,20 +38,25 @@ class Known(NamedTuple):
 
 
 class Metrics:
-    """Counts turns. `reading` says what is so now; `version` is the gateway's; `worker` which of several processes
-    this one is."""
+    """Counts turns. `reading` says what is so now; `version` is the gateway's.
 
-    def __init__(
-        self, known: Known, reading: Callable[[], Reading], version: str, worker: Worker | None = None
-    ) -> None:
+    `place` is this process's among several workers: then what they say is of all of them, whichever is asked.
+    """
+
+    def __init__(self, known: Known, reading: Callable[[], Reading], version: str, place: Shared | None = None) -> None:
         self._known = known
-        self.worker = worker
         self._codes = frozenset(["", _HUNG_UP, *_codes(GatewayError)])
+        self._reading = reading
+        self._place = place
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a third of the lines, and nobody asks for them
-        self._registry = CollectorRegistry()
-        self._counted, self._measured = Counted(self._registry), Measured(self._registry)
-        self._registry.register(Present(reading, version))
-        ProcessCollector(registry=self._registry)
+        own = CollectorRegistry()
+        self._counted, self._measured = Counted(own), Measured(own)
+        self._registry = own if place is None else CollectorRegistry()
+        if place is not None:
+            counted = (*vars(self._counted).values(), *vars(self._measured).values(), place.spent)
+            self._registry.register(Merged(place.folder, counted))
+        self._registry.register(Present(lambda: [one.reading for one in self._living()], version))
+        self._registry.register(Used(lambda: [one.process for one in self._living()], spent=place is None))
 
     def turned(self, turn: Turn) -> None:
         """A turn has ended. Never waits, never raises."""
@@ -71,10 +81,23 @@ class Metrics:
     def exposed(self, accept: str) -> tuple[bytes, str]:
         """What a scraper gets, in the form that its `Accept` asks for, and that form's media type.
 
-        Takes some 10 µs a line: not for the event loop.
+        Takes some 10 µs a line, and 3 more for each worker: not for the event loop.
         """
+        if self._place is not None:
+            self._place.note(self._reading())
         encode, media_type = choose_encoder(accept)
         return encode(self._registry), media_type
+
+    async def noted(self) -> None:
+        """Tell the other workers every second what is so now, until it is cancelled; nobody, where there are none."""
+        while self._place is not None:
+            await asyncio.to_thread(self._place.note, self._reading())
+            await asyncio.sleep(EACH)
+
+    def _living(self) -> list[Living]:
+        """This process first, then all others that serve."""
+        own = Living(os.getpid(), self._reading())
+        return [own] if self._place is None else [own, *self._place.others()]
 
     def _hung_up(self, turn: Turn) -> None:
         self._counted.gone.labels(turn.phase).inc()
@@ -110,6 +133,10 @@ class Metrics:
     def _spoke(self, turn: Turn, agent: str, route: str) -> None:
         first = turn.timings["ttft"]
         self._measured.first_word.labels(agent, route).observe(first / 1000)
+        if "first_clause" in turn.timings:
+            self._measured.first_clause.labels(agent).observe(turn.timings["first_clause"] / 1000)
+        if "longest_gap" in turn.timings:
+            self._measured.longest_gap.labels(agent).observe(turn.timings["longest_gap"] / 1000)
         if turn.filler:
             return  # its first word tells nothing of the upstream
         if "upstream" in turn.timings:

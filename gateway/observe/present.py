@@ -1,6 +1,6 @@
 """What is so at the moment that somebody asks: read then, and kept nowhere."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from prometheus_client.core import GaugeMetricFamily
@@ -26,43 +26,71 @@ class Reading(NamedTuple):
     """The version of each collection that is served; empty: none."""
 
 
-class Present(Collector):
-    """The gauges."""
+NOTHING = Reading(0, 0.0, draining=False, missing=(), breakers={}, knowledge={})
 
-    def __init__(self, reading: Callable[[], Reading], version: str) -> None:
-        self._reading = reading
+
+def joined(readings: Sequence[Reading]) -> Reading:
+    """Of all processes: turns are summed, of the rest the worst counts. A collection is served where all of those serve
+    it that have it."""
+    breakers: dict[str, Literal["closed", "open", "half-open"]] = {}
+    knowledge: dict[str, str] = {}
+    for each in readings:
+        for target, state in each.breakers.items():
+            breakers[target] = max(state, breakers.get(target, state), key=STATES.__getitem__)
+        for collection, version in each.knowledge.items():
+            knowledge[collection] = min(version, knowledge.get(collection, version))
+    return Reading(
+        streams=sum(each.streams for each in readings),
+        lag=max((each.lag for each in readings), default=0.0),
+        draining=any(each.draining for each in readings),
+        missing=[what for each in readings for what in each.missing],
+        breakers=breakers,
+        knowledge=knowledge,
+    )
+
+
+class Present(Collector):
+    """The gauges, of all processes together."""
+
+    def __init__(self, readings: Callable[[], Sequence[Reading]], version: str) -> None:
+        self._readings = readings
         self._version = version
 
     def describe(self) -> Iterator[Metric]:
         """Nothing is looked up for their names."""
-        yield from self._made(Reading(0, 0.0, draining=False, missing=(), breakers={}, knowledge={}))
+        yield from self._made([])
 
     def collect(self) -> Iterator[Metric]:
         """All of them, of now."""
-        yield from self._made(self._reading())
+        yield from self._made(self._readings())
 
-    def _made(self, now: Reading) -> Iterator[Metric]:
+    def _made(self, readings: Sequence[Reading]) -> Iterator[Metric]:
+        now = joined(readings)
         build = GaugeMetricFamily("gateway_build_info", "Always 1; the version is the label.", labels=("version",))
         build.add_metric((self._version,), 1)
         yield build
-        yield GaugeMetricFamily("gateway_inflight_streams", "Turns that run.", now.streams)
-        yield GaugeMetricFamily("gateway_eventloop_lag_seconds", "How late the event loop is.", now.lag)
-        yield GaugeMetricFamily("gateway_draining", "1 from the moment that it is to stop.", int(now.draining))
-        yield GaugeMetricFamily(
-            "gateway_store_up", "0 while the store takes no writes.", int("store" not in now.missing)
-        )
-        missing = GaugeMetricFamily("gateway_missing", "1 for each thing that it does without.", labels=("what",))
+        says = "Processes that serve here; what is said beside this is of all of them."
+        yield GaugeMetricFamily("gateway_workers", says, len(readings))
+        yield GaugeMetricFamily("gateway_inflight_streams", "Turns that run; the sum.", now.streams)
+        says = "How late the event loop is; the latest one."
+        yield GaugeMetricFamily("gateway_eventloop_lag_seconds", says, now.lag)
+        says = "1 from the moment that it is to stop; that any of them is."
+        yield GaugeMetricFamily("gateway_draining", says, int(now.draining))
+        says = "0 while the store takes no writes; of any of them."
+        yield GaugeMetricFamily("gateway_store_up", says, int("store" not in now.missing))
+        says = "1 for each thing that it does without; that any of them does."
+        missing = GaugeMetricFamily("gateway_missing", says, labels=("what",))
         for what in dict.fromkeys(now.missing):
             missing.add_metric((what,), 1)
         yield missing
-        says = f"Whether a target is asked: {', '.join(f'{number} {state}' for state, number in STATES.items())}."
+        states = ", ".join(f"{number} {state}" for state, number in STATES.items())
+        says = f"Whether a target is asked: {states}; the worst of them."
         breakers = GaugeMetricFamily("gateway_breaker_state", says, labels=("target",))
         for target, state in now.breakers.items():
             breakers.add_metric((target,), STATES[state])
         yield breakers
-        knowledge = GaugeMetricFamily(
-            "gateway_knowledge_served", "Whether a version of the collection is searched.", labels=("collection",)
-        )
+        says = "Whether a version of the collection is searched; by all of them."
+        knowledge = GaugeMetricFamily("gateway_knowledge_served", says, labels=("collection",))
         for collection, version in now.knowledge.items():
             knowledge.add_metric((collection,), int(bool(version)))
         yield knowledge

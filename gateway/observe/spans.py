@@ -1,6 +1,6 @@
 """A turn as spans: made when it has ended, from its record, by whoever sends them. Nothing of it is made while it runs.
 
-    chat AGENT              SERVER     the turn; events: first_token, client_disconnect
+    chat AGENT              SERVER     the turn; events: first_token, first_clause, client_disconnect
     ├── parse               INTERNAL
     ├── retrieval           INTERNAL
     └── chat MODEL          CLIENT     an attempt at a target; event: first_chunk
@@ -50,7 +50,8 @@ class _Making:
 
     def whole(self) -> ReadableSpan:
         turn, timings = self.turn, self.turn.timings
-        events = [("first_token", timings.get("ttft")), ("client_disconnect", timings.get("hangup"))]
+        moments = {"first_token": "ttft", "first_clause": "first_clause", "client_disconnect": "hangup"}
+        events = [(event, timings.get(name)) for event, name in moments.items()]
         attributes: Mapping[str, Value] = {
             "gen_ai.operation.name": "chat",
             "gen_ai.request.model": turn.model,
@@ -70,6 +71,7 @@ class _Making:
             "gateway.outcome": turn.outcome,
             "gateway.phase": turn.phase,
             "gateway.filler": turn.filler or None,
+            "gateway.longest_gap": timings["longest_gap"] / 1000 if "longest_gap" in timings else None,
         }
         name = f"chat {turn.agent or turn.route}".strip()
         span = self.trace.span

@@ -7,7 +7,6 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from gateway.types.agent import Agent
 from gateway.types.chunk import Chunks, Message
 from gateway.types.passage import Passage
-from gateway.types.trace import Trace
 
 AttemptKind: TypeAlias = Literal["first", "retry", "fallback", "hedge", "continue"]
 Strategy: TypeAlias = Literal["fallback", "weighted", "fastest"]
@@ -29,8 +28,8 @@ class Prompt:
     context: str = ""
     """The user turn before it."""
     passages: tuple[Passage, ...] = ()
-    trace: Trace | None = None
-    """The turn's place in a trace, which a server that is asked is told."""
+    told: Mapping[str, str] = field(default_factory=dict)
+    """Headers that a server is told the turn by, whoever is asked and however often (`Turn.told`)."""
 
 
 class Opened(NamedTuple):

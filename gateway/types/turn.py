@@ -1,6 +1,6 @@
 """The record of one question and its answer: while it is made, and as it is kept."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -12,6 +12,20 @@ Outcome: TypeAlias = Literal["ok", "client_gone", "refused", "upstream_error", "
 
 Upstream: TypeAlias = Literal["", "ended", "failed", "cancelled"]
 """What became of the answer's source: none was asked; it ended by itself; it failed; it was hung up on."""
+
+
+@dataclass(slots=True)
+class Words:
+    """What was said in a turn, where the log tells it (`[log] content`). No record and no trace has it from here."""
+
+    asked: str
+    """The last words of the person."""
+    sent: Sequence[tuple[str, str]] = ()
+    """What was composed for the upstream: the role and the text of each message."""
+    generated: list[str] = field(default_factory=list)
+    """What the upstream said, in pieces, before it was made fit for the voice."""
+    answered: list[str] = field(default_factory=list)
+    """What went out, in pieces."""
 
 
 @dataclass(slots=True)
@@ -42,6 +56,8 @@ class Turn:
     """The answer before, as the caller has it: what was spoken of one that was interrupted. With `heard`, or empty."""
     said: list[str] | None = None
     """What was sent of the answer, in pieces, in no log either; None: the words are not kept."""
+    words: Words | None = None
+    """All that was said, for the log; None: it tells no words."""
     attempts: list[Attempted] = field(default_factory=list)
     filler: bool = False
     """A filler was said."""
@@ -53,11 +69,12 @@ class Turn:
     phase: str = "request"
     """How far it got: request, retrieve, open, stream, done."""
     timings: dict[str, float] = field(default_factory=dict)
-    """Milliseconds: of the steps parse, retrieve and upstream (until its first useful chunk); from the turn's beginning
-    until the first text went out (ttft) and until its end (total). Where the caller hung up: until that was noticed
-    (hangup), and from then on until the upstream was closed (close)."""
+    """Milliseconds: of the steps auth, parse, retrieve and upstream (until its first useful chunk); from the turn's
+    beginning until the first text went out (ttft) and until its end (total); of a stream, until a clause was out that a
+    voice can begin with (first_clause), and the longest between two texts (longest_gap). Where the caller hung up:
+    until that was noticed (hangup), and from then on until the upstream was closed (close)."""
     starts: dict[str, float] = field(default_factory=dict)
-    """When the steps parse and retrieve began, in milliseconds from the turn's beginning."""
+    """When the steps began, in milliseconds from the turn's beginning."""
     hung_up: float = 0.0
     """When it was noticed that the caller has, on the clock of `began`; 0: it was not."""
     upstream: Upstream = ""
@@ -67,6 +84,11 @@ class Turn:
     characters: int = 0
     usage: Mapping[str, Any] | None = None
     """Tokens as the upstream counted them, by OpenAI's names; None: it did not, or the answer did not end."""
+
+    @property
+    def told(self) -> dict[str, str]:
+        """The headers that whoever is asked on the turn's behalf is told it by: its id, and its place in a trace."""
+        return {"x-request-id": self.id} | (self.trace.headers if self.trace else {})
 
     def tokens(self, name: str) -> int | None:
         """`prompt_tokens` or `completion_tokens` as the upstream counted them; None where that is no count."""
@@ -87,6 +109,8 @@ class AttemptRecord:
     """Until its first useful chunk, or until it failed."""
     kind: AttemptKind
     """Why it was asked."""
+    began: float = 0.0
+    """When, in milliseconds from the turn's beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +155,11 @@ class TurnRecord:
     upstream: Upstream
     """What became of the answer's source: empty, none was asked; `cancelled`, it was hung up on."""
     timings: dict[str, float]
-    """Milliseconds, by the names of `Server-Timing`: `parse`, `retrieve`, `upstream` (until its first useful chunk);
-    from the beginning until the first word went out (`ttft`), until the end (`total`); where the caller hung up, until
-    that was noticed (`hangup`), and from then on until the upstream was closed (`close`)."""
+    """Milliseconds, by the names of `Server-Timing`: `auth`, `parse`, `retrieve`, `upstream` (until its first useful
+    chunk); from the beginning until the first word went out (`ttft`), until the end (`total`); of a stream, until a
+    clause was out that a voice can begin with (`first_clause`), and the longest between two texts that went out
+    (`longest_gap`); where the caller hung up, until that was noticed (`hangup`), and from then on until the upstream
+    was closed (`close`)."""
     retrieval: RetrievalOutcome
     retrieval_reason: str
     """Why it is less than `hybrid`."""
@@ -155,6 +181,8 @@ class TurnRecord:
     prompt_tokens: int | None = None
     """As the upstream counted; null: it did not, or the answer did not come to its end."""
     completion_tokens: int | None = None
+    starts: dict[str, float] = field(default_factory=dict)
+    """When `auth`, `parse`, `retrieve` and `upstream` began, in milliseconds from the beginning."""
 
 
 @dataclass(frozen=True, slots=True)

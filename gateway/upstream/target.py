@@ -123,9 +123,8 @@ def asking(session: aiohttp.ClientSession, target: Target, running: Running) -> 
             },
             default=dict,
         )
-        sent = headers if prompt.trace is None else headers | prompt.trace.headers
         with mapped():
-            async with await _posted(partial(post, headers=sent), body) as response:
+            async with await _posted(partial(post, headers={**headers, **prompt.told}), body) as response:
                 if response.status != 200:
                     raise await _refused(response, own=not prompt.model)
                 if "json" in response.content_type:

@@ -16,10 +16,11 @@ from typing import Any
 
 import uvloop
 
+from tests import nginx
 from tests.bench.chart import page
 from tests.bench.measuring import SCENARIOS, Measured, Scenario, measured, medians
 from tests.bench.report import Results, promises, table
-from tests.bench.targets import TARGETS, Place, Target, answers, before, cores, free_port, nginx_program, process
+from tests.bench.targets import TARGETS, Place, Target, answers, before, cores, free_port, process
 from tests.serving import ROOT
 
 
@@ -87,7 +88,7 @@ def run(given: argparse.Namespace) -> Results:
     out.mkdir(parents=True, exist_ok=True)
     every = TARGETS | (before(given.beside.resolve()) if given.beside else {})
     names = given.only.split(",") + [name for name in every if name not in TARGETS]
-    if "nginx" in names and nginx_program() is None:
+    if "nginx" in names and nginx.program() is None:
         print("nginx is not installed: its row is missing", file=sys.stderr)
         names.remove("nginx")
     names.sort(key=list(every).index)

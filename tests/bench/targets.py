@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tests import nginx as nginx_program
 from tests.serving import ROOT
 
 TICK = os.sysconf("SC_CLK_TCK")
@@ -131,37 +131,19 @@ def direct(place: Place) -> Iterator[Target]:
 
 
 NGINX = """
-daemon off;
-worker_processes 1;
-pid {out}/nginx.pid;
-error_log {out}/nginx.log warn;
-events {{ worker_connections 4096; }}
-http {{
-    access_log off;
-    client_body_temp_path {out}/nginx-body;
-    proxy_temp_path {out}/nginx-proxy;
-    fastcgi_temp_path {out}/nginx-fastcgi;
-    uwsgi_temp_path {out}/nginx-uwsgi;
-    scgi_temp_path {out}/nginx-scgi;
-    upstream scripted {{ server {upstream}; keepalive 1024; }}
-    server {{
-        listen 127.0.0.1:{port} backlog=2048;
-        tcp_nodelay on;
-        keepalive_requests 1000000;
-        location / {{
-            proxy_pass http://scripted;
-            proxy_http_version 1.1;
-            proxy_set_header Connection "";
-            proxy_buffering off;
-        }}
+upstream scripted {{ server {upstream}; keepalive 1024; }}
+server {{
+    listen 127.0.0.1:{port} backlog=2048;
+    tcp_nodelay on;
+    keepalive_requests 1000000;
+    location / {{
+        proxy_pass http://scripted;
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+        proxy_buffering off;
     }}
 }}
 """
-
-
-def nginx_program() -> str | None:
-    """Path of nginx, if it is installed."""
-    return shutil.which("nginx", path=f"{os.defpath}:/usr/sbin:/usr/local/sbin")
 
 
 @contextlib.contextmanager
@@ -169,9 +151,7 @@ def nginx(place: Place) -> Iterator[Target]:
     """A reverse proxy in C that passes bytes."""
     port = free_port()
     host = place.upstream.removeprefix("http://").removesuffix("/v1")
-    config = place.out / "nginx.conf"
-    config.write_text(NGINX.format(out=place.out, port=port, upstream=host))
-    command = [nginx_program() or "nginx", "-e", f"{place.out}/nginx.log", "-c", str(config)]
+    command = nginx_program.command(place.out, NGINX.format(port=port, upstream=host))
     with process(place.out, "nginx", command, place.target_core, {}) as pid:
         answers(f"http://127.0.0.1:{port}/v1/models", pid, place.out / "nginx.log")
         yield Target("nginx", f"http://127.0.0.1:{port}/v1/chat/completions", pid)

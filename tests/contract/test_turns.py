@@ -51,13 +51,19 @@ async def test_a_turn_is_found_by_its_request(place: Place, upstream: Upstream) 
     one = answer.json()
     assert before <= one.pop("at") <= time.time()
     timings = one.pop("timings")
-    assert set(timings) == {"parse", "upstream", "ttft", "total"}
-    assert 0 < timings["upstream"] < timings["ttft"] <= timings["total"] < 5000
-    for name in ("parse", "upstream"):
+    steps = ("auth", "parse", "upstream")
+    assert set(timings) == {*steps, "ttft", "first_clause", "longest_gap", "total"}
+    assert 0 < timings["upstream"] < timings["ttft"] <= timings["first_clause"] <= timings["total"] < 5000
+    assert 0 <= timings["longest_gap"] <= timings["first_clause"] - timings["ttft"]
+    starts = one.pop("starts")
+    ends = [starts[name] + timings[name] for name in steps]
+    assert all(end <= starts[name] + 0.02 for end, name in zip(ends, steps[1:], strict=False))
+    assert starts["auth"] == 0.0 and ends[-1] <= timings["ttft"] + 0.02
+    for name in steps:
         (shown,) = re.findall(rf"\b{name};dur=([0-9.]+)", said.headers["server-timing"])
         assert timings[name] == pytest.approx(float(shown), abs=0.06)
     (attempt,) = one.pop("attempts")
-    assert 0 < attempt.pop("milliseconds") < 5000
+    assert 0 < attempt.pop("milliseconds") < 5000 and attempt.pop("began") >= starts["upstream"]
     assert attempt == {"target": "up/scripted", "code": "", "kind": "first"}
     assert one == {
         "id": said.headers["x-request-id"], "agent": "nora", "model": "nora", "route": "up", "target": "up/scripted",

@@ -13,28 +13,13 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
+from tests import nginx as nginx_program
 from tests.deploy.certificate import written
 from tests.serving import ROOT
 from tests.stores import free_port
 
 DEPLOY = ROOT / "deploy"
 WORDS = 4000
-NGINX = """
-daemon off;
-worker_processes 1;
-pid {place}/nginx.pid;
-error_log {place}/nginx.log warn;
-events {{ worker_connections 1024; }}
-http {{
-    access_log off;
-    client_body_temp_path {place}/body;
-    proxy_temp_path {place}/proxy;
-    fastcgi_temp_path {place}/fastcgi;
-    uwsgi_temp_path {place}/uwsgi;
-    scgi_temp_path {place}/scgi;
-    include {place}/gateway.conf;
-}}
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +70,8 @@ def nginx(place: Path, gateway: str) -> Iterator[Proxy]:
         "server 127.0.0.1:8000 ": f"server {urlsplit(gateway).netloc} ",
     }
     text = replaced((DEPLOY / "nginx.conf").read_text("utf-8"), changes)
-    (place / "gateway.conf").write_text(text, encoding="utf-8")
-    (place / "nginx.conf").write_text(NGINX.format(place=place), encoding="utf-8")
-    command = [program("nginx") or "nginx", "-e", f"{place}/nginx.log", "-c", f"{place}/nginx.conf"]
     logs = (place / "nginx.log", place / "gateway.log", place / "gateway-error.log")
-    with running(command, place / "output.log", {}, port):
+    with running(nginx_program.command(place, text), place / "output.log", {}, port):
         context = ssl.create_default_context(cafile=pair.certificate)
         yield Proxy("nginx", f"https://127.0.0.1:{port}", f"http://127.0.0.1:{plain}", context, logs)
 

@@ -72,3 +72,19 @@ def test_a_fault_in_the_configuration_is_not_tried_again() -> None:
     assert values()["RestartPreventExitStatus"] == [str(ConfigurationError.exit_code)]
     assert values()["Restart"] == ["always"]
     assert values()["StartLimitIntervalSec"] == ["0"]
+
+
+def test_signals_are_for_the_supervisor() -> None:
+    """It alone is told to end, to read again and to roll; a worker that the kernel ends is its to start again."""
+    told = values()
+    assert told["KillMode"] == ["mixed"]
+    assert told["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
+    assert told["OOMPolicy"] == ["continue"]
+    for text in (UNIT.read_text("utf-8"), (DEPLOY / "README.md").read_text("utf-8")):
+        assert "systemctl kill --kill-whom=main --signal=USR2 simli-gateway" in text
+
+
+def test_the_settings_of_a_service_have_two_workers() -> None:
+    """And the unit has room for them, and for a third one while one is replaced."""
+    assert settings().server.workers == 2
+    assert int(values()["MemoryHigh"][0].removesuffix("G")) >= settings().server.workers + 1

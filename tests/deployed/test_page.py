@@ -1,7 +1,6 @@
-"""The commands of deploy/README.md, from a clone to an answer behind TLS, in an overlay over this machine's files.
+"""The commands of deploy/README.md, from a clone to a new version behind TLS, in an overlay over this machine's files.
 
-What cannot be here stands in: for apt-get and certbot a script (the certificate signs itself), for systemd one that
-does what the unit says: its commands, environment, state directory, a user that is not root, files that are read-only.
+What cannot be here stands in (`tests.deployed.standing`); the certificate signs itself.
 """
 
 import re
@@ -15,49 +14,43 @@ import pytest
 from tests.deploy.certificate import written
 from tests.deploy.proxies import DEPLOY, program, replaced
 from tests.deployed.building import Layer, Unbuildable
+from tests.deployed.standing import LIVE, LOG, NAME, SCRAPED, STATUS, installed
 from tests.serving import ROOT
 
-NAME = "gateway.example.org"
-LIVE = f"/etc/letsencrypt/live/{NAME}"
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", (DEPLOY / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
-SYSTEMCTL = """#!/bin/sh
-set -eu
-state=/var/lib/simli-gateway
-unit=/etc/systemd/system/simli-gateway.service
-told() { sed -n "s/^$1=//p" "$unit"; }
-as_told() {
-    unshare --mount sh -c '
-        echo $$ > /run/simli-gateway.pid
-        mount --bind "$0" "$0"
-        mount -o remount,bind,ro /
-        mount -t tmpfs tmpfs /tmp
-        cd "$0"
-        exec setpriv --reuid 61234 --regid 61234 --clear-groups --no-new-privs --bounding-set=-all "$@"
-    ' "$state" env -i PATH=/usr/bin:/bin $(told Environment) $(cat "$(told EnvironmentFile)") "$@"
-}
-case "$*" in
-    "enable --now simli-gateway")
-        install -d -o 61234 -g 61234 -m "$(told StateDirectoryMode)" "/var/lib/$(told StateDirectory)"
-        as_told $(told ExecStartPre | sed 's/^-//') || true
-        { as_told $(told ExecStart) && ended=$? || ended=$?; echo "$ended" > /run/simli-gateway.status; } \
-            > /var/log/simli-gateway.log 2>&1 & ;;
-    "reload simli-gateway") MAINPID=$(cat /run/simli-gateway.pid) sh -c "$(told ExecReload)" ;;
-    "stop simli-gateway")
-        kill "$(cat /run/simli-gateway.pid)"
-        while [ ! -e /run/simli-gateway.status ]; do sleep 0.1; done ;;
-    "start nginx") nginx ;;
-    "reload nginx") nginx -s reload ;;
-    *) echo "systemctl $* is not known here" >&2; exit 1 ;;
-esac
+ORIGIN = "/root/origin.git"
+CLONED = f"""
+git config --global --add safe.directory '*'
+git clone --quiet --bare file://{ROOT} {ORIGIN}
 """
-CERTBOT = f"#!/bin/sh\nmkdir -p {LIVE} && cp /root/given/* {LIVE}/\n"
-ALONE = """
+NEXT = f"""
+git clone --quiet {ORIGIN} /root/next
+cd /root/next
+sed -i 's/^version = .*/version = "9.9.9"/' pyproject.toml
+git -c user.name=somebody -c user.email=somebody@example.org commit --quiet --all --message "The next version"
+git push --quiet
+"""
+SLOW = """
+cd /etc/simli-gateway
+sed -i '1i default_route = "slow"' service.toml
+printf '[[routes.slow.targets]]\\nembedded = "extractive"\\npace = 2.0\\n' >> service.toml
+cd /opt/simli-gateway
+"""
+"""The answer takes as long as somebody would speak."""
+ALONE = f"""
 ip link set lo up
-echo "127.0.0.1 {name}" >> /etc/hosts
-export CURL_CA_BUNDLE={live}/fullchain.pem
-stopped() {{ nginx -s stop || true; [ -e /run/simli-gateway.status ] || systemctl stop simli-gateway || true; }}
+echo "127.0.0.1 {NAME}" >> /etc/hosts
+export CURL_CA_BUNDLE={LIVE}/fullchain.pem
+stopped() {{ nginx -s stop || true; [ -e {STATUS} ] || systemctl stop simli-gateway || true; }}
 trap stopped EXIT
+within() {{
+    for _ in $(seq 600); do if eval "$1"; then return; fi; sleep 0.1; done
+    echo "not within 60 s: $1" >&2
+    exit 1
+}}
+served() {{ [ "$(grep -c ' serves after ' {LOG})" -ge "$1" ]; }}
 """
+CALLERS = 4
 
 
 @pytest.fixture(scope="module")
@@ -71,12 +64,7 @@ def layer() -> Iterator[Layer]:
             made = Layer(Path(name))
         except Unbuildable as reason:
             pytest.skip(str(reason))
-        local = made.upper / "usr" / "local" / "sbin"
-        local.mkdir()
-        scripts = {"systemctl": SYSTEMCTL, "certbot": CERTBOT, "apt-get": "#!/bin/sh\n"}
-        for each, text in scripts.items():
-            (local / each).write_text(text)
-            (local / each).chmod(0o755)
+        installed(made.upper)
         given = made.upper / "root" / "given"
         given.mkdir(parents=True)
         written(given, NAME)
@@ -95,18 +83,59 @@ def run(layer: Layer, script: str, *, network: bool) -> str:
     return ended.stdout
 
 
-def test_the_page_leads_from_a_clone_to_an_answer_behind_tls(layer: Layer) -> None:
-    """Each command as it stands there: an answer from the knowledge, a reload that is survived, a proper end."""
+def rolled(asked: str, version: str) -> str:
+    """The commands of a new version, and callers who listen during the roll: none has heard the end when it begins."""
+    pulled, roll = version.split("systemctl kill")
+    called = " & ".join(f"( {asked.strip()} > /root/heard-{number} )" for number in range(CALLERS))
+    return "\n".join(
+        [
+            pulled,
+            f"{called} &",
+            f"within '[ $(grep -l content /root/heard-* | wc -l) -eq {CALLERS} ]'",
+            f"systemctl kill{roll}",
+            "within 'served 3'",
+            "! grep -l DONE /root/heard-* || { echo 'the answers were too short to be a proof' >&2; exit 1; }",
+            f"within 'grep -q \"the rolling restart took\" {LOG}'",
+            f"within '[ $(cat /root/heard-* | grep -c DONE) -eq {CALLERS} ]'",
+        ]
+    )
+
+
+def said(stream: str) -> str:
+    """What was spoken in an event stream that ended as it should."""
+    assert stream.rstrip().endswith("data: [DONE]")
+    assert '"finish_reason":"stop"' in stream
+    return "".join(re.findall(r'"content":"([^"]*)"', stream))
+
+
+def test_the_page_leads_from_a_clone_to_a_new_version_behind_tls(layer: Layer) -> None:
+    """Each command as it stands there: an answer from the knowledge, answers that a roll does not cut, a proper end."""
     install, serve = BLOCKS[0].split("systemctl enable")
-    clone = {"https://git.example.org/simli-gateway.git": f"file://{ROOT}"}
-    run(layer, f"git config --global --add safe.directory '*'\n{replaced(install, clone)}", network=True)
-    serve = f"NAME={NAME}\n{ALONE.format(name=NAME, live=LIVE)}\nsystemctl enable{serve}"
-    said = run(layer, "\n".join([serve, *BLOCKS[1:4]]), network=False)
-    assert '"status":"ok"' in said or '"status":"degraded"' in said
-    spoken = "".join(re.findall(r'"content":"([^"]*)"', said))
-    assert "boat" in spoken
-    assert said.rstrip().endswith("data: [DONE]")
-    log = (layer.upper / "var" / "log" / "simli-gateway.log").read_text("utf-8")
-    assert "Traceback" not in log
-    assert (layer.upper / "run" / "simli-gateway.status").read_text("utf-8") == "0\n"
+    ask, version, prometheus, traces = BLOCKS[2], *BLOCKS[4:7]
+    clone = {"https://git.example.org/simli-gateway.git": f"file://{ORIGIN}"}
+    run(layer, f"{CLONED}{replaced(install, clone)}", network=True)
+    begun = f"NAME={NAME}\n{ALONE}{SLOW}\nsystemctl enable{serve}"
+    asked = ask[ask.index("curl -sSN") :]
+    steps = [
+        begun,
+        BLOCKS[1],
+        ask,
+        BLOCKS[3],
+        NEXT,
+        rolled(asked, version),
+        prometheus,
+        traces,
+        "within 'curl -fs http://127.0.0.1:8000/readyz'",
+        "systemctl stop simli-gateway",
+    ]
+    printed = run(layer, "\n".join(steps), network=False)
+    assert '"status":"ok"' in printed or '"status":"degraded"' in printed
+    assert "event: end" in printed.partition("[DONE]")[2]
+    answer = said(printed[printed.index("data: ") : printed.index("[DONE]") + len("[DONE]")])
+    assert "boat" in answer
+    for number in range(CALLERS):
+        assert said((layer.upper / "root" / f"heard-{number}").read_text("utf-8")) == answer
+    assert 'gateway_build_info{version="9.9.9"}' in (layer.upper / SCRAPED.lstrip("/")).read_text("utf-8")
+    assert "Traceback" not in (layer.upper / LOG.lstrip("/")).read_text("utf-8")
+    assert (layer.upper / STATUS.lstrip("/")).read_text("utf-8") == "0\n"
     assert (layer.upper / "etc" / "simli-gateway" / "environment").stat().st_mode & 0o777 == 0o600

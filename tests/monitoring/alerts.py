@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 FIRST_WORD = "gen_ai_server_time_to_first_token_seconds"
+LONGEST_GAP = "gateway_longest_gap_seconds"
 BAD = 'outcome=~"upstream_error|gateway_error|incomplete_spoken"'
 SHED = 'outcome="refused",code="overloaded"'
 """Refused for want of room: the caller's own faults are nobody's but the caller's."""
@@ -127,6 +128,8 @@ def _burning(objective: Objective, burn: Burn) -> dict[str, Any]:
     }
 
 
+STUMBLES = 2.0
+"""Seconds of silence within an answer that no voice speaks over: most pieces of an answer are spoken sooner."""
 STATES: Sequence[State] = [
     State(
         "Down",
@@ -151,6 +154,16 @@ STATES: Sequence[State] = [
         "ticket",
         "{{ $labels.target }} fails and is left out; the others of its route answer.",
         "`gateway check` asks it and says what is wrong. It is probed, and asked again by itself when it is back.",
+    ),
+    State(
+        "Stumbling",
+        f"histogram_quantile(0.95, sum by (le) (rate({LONGEST_GAP}_bucket[10m]))) > {STUMBLES}"
+        f" and sum(increase({LONGEST_GAP}_count[10m])) > {LEAST}",
+        "5m",
+        "ticket",
+        "One answer in twenty is silent in its middle for more than two seconds ({{ $value | humanizeDuration }}).",
+        "Look at the panels Longest silence within an answer and Pace: a target that is slow between its words, or a "
+        "gateway that is late. A target's `between_chunks` ends its answer sooner; `continues` lets another one go on.",
     ),
     State(
         "KnowledgeMissing",

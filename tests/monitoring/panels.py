@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 FIRST_WORD = "gen_ai_server_time_to_first_token_seconds"
+FIRST_CLAUSE = "gateway_first_clause_seconds"
+LONGEST_GAP = "gateway_longest_gap_seconds"
 FIRST_CHUNK = "gen_ai_client_operation_time_to_first_chunk_seconds"
 RATE = "[$__rate_interval]"
 CHOSEN = 'agent=~"$agent"'
@@ -73,6 +75,18 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
                 [(f"sum by (le) (increase({FIRST_WORD}_bucket{{{CHOSEN}}}{RATE}))", "{{le}}")],
                 "s",
                 "heatmap",
+            ),
+            Panel(
+                "Until the first clause",
+                "When a voice can begin: a sentence, or words up to a comma, were out.",
+                [(quantile(share, FIRST_CLAUSE, "", CHOSEN), f"p{share * 100:g}") for share in (0.5, 0.95, 0.99)],
+                "s",
+            ),
+            Panel(
+                "Longest silence within an answer",
+                "Between two texts that went out, the longest of each answer. A voice speaks over short ones.",
+                [(quantile(share, LONGEST_GAP, "", CHOSEN), f"p{share * 100:g}") for share in (0.5, 0.95, 0.99)],
+                "s",
             ),
             Panel("How turns end", "By outcome.", [rates("gateway_requests_total", "outcome", CHOSEN)], "reqps"),
             Panel(

@@ -8,11 +8,13 @@ GONE = 'gateway_requests_total{agent="nora",route="main",outcome="client_gone"}'
 SHED = 'gateway_errors_total{outcome="refused",code="overloaded"}'
 LEFT_OUT = 'gateway_breaker_state{target="main/m"}'
 FIRST = "gen_ai_server_time_to_first_token_seconds"
+GAP = "gateway_longest_gap_seconds"
 NAMES = (
     "GatewayAnswersBurningFast",
     "GatewayFirstWordBurningFast",
     "GatewayStoreAway",
     "GatewayTargetLeftOut",
+    "GatewayStumbling",
     "GatewayDown",
 )
 
@@ -23,6 +25,13 @@ def _words(in_time: int, count: int) -> dict[str, str]:
         f'{FIRST}_bucket{{agent="nora",route="main",le="1.0"}}': f"0+{in_time}x180",
         f'{FIRST}_count{{agent="nora",route="main"}}': f"0+{count}x180",
     }
+
+
+def _gaps(short: int, count: int) -> dict[str, str]:
+    """Answers a minute, and in how many of them the longest silence was under half a second, or under three."""
+    buckets = {"0.5": short, "2.0": short, "3.0": count, "+Inf": count}
+    series = {f'{GAP}_bucket{{agent="nora",le="{le}"}}': f"0+{found}x180" for le, found in buckets.items()}
+    return series | {f'{GAP}_count{{agent="nora"}}': f"0+{count}x180"}
 
 
 def _case(name: str, series: dict[str, str], *firing: str) -> dict[str, Any]:
@@ -62,6 +71,8 @@ def document() -> dict[str, Any]:
                 good | {'gateway_breaker_state{target="main/m"}': "2x180"},
                 "GatewayTargetLeftOut",
             ),
+            _case("one answer in ten is silent for long", good | _gaps(54, 60), "GatewayStumbling"),
+            _case("one answer in sixty is silent for long", good | _gaps(59, 60)),
             _case("it is gone", {'up{job="gateway",instance="a"}': "0x180"}, "GatewayDown"),
         ],
     }

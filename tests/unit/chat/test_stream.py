@@ -162,11 +162,11 @@ async def test_usage_is_estimated_only_where_nobody_counted() -> None:
 
 
 async def test_a_turn_records_what_passed() -> None:
-    """Words, the moment of the first, the finish and the ending."""
+    """Words, the moments that are heard of them, the finish and the ending."""
     record, ticks = turn(), count(1)
     await through(stream.recorded(record, lambda: next(ticks) / 1000), Chunk(), Chunk("hi"), Chunk(" you"), STOP)
     assert (record.chunks, record.characters, record.finish_reason, record.phase) == (2, 6, "stop", "done")
-    assert record.timings == {"ttft": 1.0}
+    assert record.timings == {"ttft": 1.0, "first_clause": 3.0, "longest_gap": 1.0}
 
 
 async def test_a_turn_records_a_failure() -> None:

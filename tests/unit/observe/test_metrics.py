@@ -7,6 +7,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from gateway.observe.metrics import Known, Metrics
 from gateway.observe.present import Reading
+from gateway.observe.shared import Shared
 from gateway.types import Attempted, Passage, Retrieved, Turn
 from tests.scraped import Scraped, read
 
@@ -20,16 +21,17 @@ NOW = Reading(
 )
 
 
-def made(reading: Reading = NOW) -> Metrics:
+def made(reading: Reading = NOW, place: Shared | None = None) -> Metrics:
     known = Known(lambda: {"nora"}, lambda: {"main", "spare"}, lambda: set(reading.breakers))
-    return Metrics(known, lambda: reading, "1.2.3")
+    return Metrics(known, lambda: reading, "1.2.3", place)
 
 
 def turn(**fields: Any) -> Turn:
     """One that ended well, unless `fields` say otherwise."""
     known: dict[str, Any] = {"agent": "nora", "route": "main", "target": "main/quick", "phase": "done"}
     known["attempts"] = [Attempted("main/quick", "", 120.0)]
-    known["timings"] = {"parse": 0.1, "upstream": 120.0, "ttft": 125.0, "total": 900.0}
+    known["timings"] = {"parse": 0.1, "upstream": 120.0, "ttft": 125.0, "first_clause": 250.0, "total": 900.0}
+    known["timings"]["longest_gap"] = 350.0
     return Turn("req_1", 0.0, 0.0, **(known | fields))
 
 
@@ -50,6 +52,8 @@ def test_a_turn_is_counted_by_who_answered_and_how_it_ended() -> None:
     assert seen.value(f"{first}_bucket", agent="nora", route="main", le="0.15") == 2
     assert seen.total("gen_ai_server_request_duration_seconds_sum") == pytest.approx(1.8)
     assert seen.total("gateway_overhead_seconds_sum", agent="nora") == pytest.approx(0.01)
+    assert seen.value("gateway_first_clause_seconds_sum", agent="nora") == pytest.approx(0.5)
+    assert seen.value("gateway_longest_gap_seconds_sum", agent="nora") == pytest.approx(0.7)
     assert seen.by("gateway_attempts_total", "target", "kind", "code") == {("main/quick", "first", ""): 2}
     assert seen.total("gen_ai_client_operation_time_to_first_chunk_seconds_count", target="main/quick") == 2
     assert not seen.total("gateway_errors_total") and not seen.total("gateway_client_disconnects_total")

@@ -28,7 +28,7 @@ def times(span: ReadableSpan) -> tuple[float, float]:
 def test_stages_lie_where_they_were() -> None:
     """Parsing and the search between the turn's beginning and its end, with what was found."""
     found = Retrieved((Passage("t/a.md#1", "t", "a.md", "A", "Text."),), "lexical", "budget")
-    timings = {"parse": 0.5, "retrieve": 8.0, "ttft": 130.0, "total": 900.0}
+    timings = {"parse": 0.5, "retrieve": 8.0, "ttft": 130.0, "first_clause": 300.0, "longest_gap": 70.0, "total": 900.0}
     whole, parse, retrieval = made(starts={"parse": 1.0, "retrieve": 2.0}, timings=timings, retrieved=found)
     assert (times(whole), times(parse), times(retrieval)) == ((0.0, 900.0), (1.0, 1.5), (2.0, 10.0))
     assert retrieval.attributes == {
@@ -37,8 +37,10 @@ def test_stages_lie_where_they_were() -> None:
         "gateway.retrieval.reason": "budget",
         "gateway.retrieval.passages": ["t/a.md#1"],
     }
-    assert [(event.name, event.timestamp) for event in whole.events] == [("first_token", 130_000_000)]
+    moments = [(event.name, event.timestamp) for event in whole.events]
+    assert moments == [("first_token", 130_000_000), ("first_clause", 300_000_000)]
     assert whole.attributes is not None and whole.attributes["gen_ai.response.time_to_first_chunk"] == 0.13
+    assert whole.attributes["gateway.longest_gap"] == 0.07
 
 
 def test_an_attempt_that_spoke_ends_where_it_fell_silent() -> None:

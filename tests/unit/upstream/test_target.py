@@ -24,7 +24,7 @@ from gateway.errors import (
     UpstreamUnavailable,
 )
 from gateway.settings import Target
-from gateway.types import Chunk, Prompt, Trace
+from gateway.types import Chunk, Prompt, Trace, Turn
 from gateway.upstream import target as module
 from gateway.upstream.silence import Running
 from gateway.upstream.target import asking, session, warmed
@@ -86,15 +86,17 @@ async def test_what_is_sent(upstream: Upstream) -> None:
     }
 
 
-async def test_a_trace_is_told(upstream: Upstream) -> None:
-    """As W3C's headers, beside the others; without one nothing is made up."""
+async def test_the_turn_is_told(upstream: Upstream) -> None:
+    """Its id, and its trace as W3C's headers, beside the others; without a turn nothing is made up."""
     trace = Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", state="vendor=1")
-    await asked(upstream, key="secret", prompt=replace(PROMPT, trace=trace))
+    await asked(upstream, key="secret", prompt=replace(PROMPT, told=Turn("req_1", 0.0, 0.0, trace).told))
     await asked(upstream, key="secret")
     told, untold = (request.headers for request in upstream.requests)
     assert told["traceparent"] == "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     assert (told["tracestate"], told["authorization"]) == ("vendor=1", "Bearer secret")
-    assert {name: value for name, value in told.items() if not name.startswith("trace")} == {
+    assert told["x-request-id"] == "req_1"
+    ours = ("x-request-id", "traceparent", "tracestate")
+    assert {name: value for name, value in told.items() if name not in ours} == {
         **untold,
         "content-length": told["content-length"],
     }

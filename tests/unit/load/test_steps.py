@@ -1,0 +1,107 @@
+"""A step is judged by its promises, and the knee is the last one that kept them all."""
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+
+from tests.load.agreeing import Agreement, Bucket
+from tests.load.listening import Heard
+from tests.load.steps import EDGES, Step, Window, conclusion, faults, histogram, knee, measured, read
+
+GOOD = Heard("finish", 200, "Yes.", first=0.4, seconds=1.0, gap=0.03)
+AGREED = Agreement("first words", 0.5, 0.4, Bucket(0.3, 0.4), (100, 100))
+APART = Agreement("first words", 0.5, 0.9, Bucket(0.3, 0.4), (100, 100))
+
+
+def step(users: int = 100, *heard: Heard, busy: float = 0.2, late: float = 0.001, model: float = 1.0) -> Step:
+    """A step of a hundred good answers and these."""
+    window = Window(late=[late] * 100)
+    for each in (*[GOOD] * 100, *heard):
+        window.note("question", each)
+    return replace(measured(users, 20.0, window, busy, model), agreements=[AGREED])
+
+
+SLOW = replace(GOOD, first=1.2)
+
+
+@pytest.mark.parametrize(
+    ("heard", "reason"),
+    [
+        ([SLOW] * 10, "first words"),
+        ([replace(GOOD, gap=0.6)] * 10, "gap"),
+        ([Heard("refused", 503, code="overloaded")], "1 of 101 failed"),
+        ([Heard("error", 200, "Ye", first=0.4, code="upstream_timeout")], "1 of 101 failed"),
+        ([replace(GOOD, incomplete=True)], "1 of 101 failed"),
+        ([Heard("bare", 200, "Ye", first=0.4)], "1 of 101 failed"),
+        ([Heard("unreachable")], "1 of 101 failed"),
+        ([Heard("hung", 200)], "1 of 101 failed"),
+    ],
+)
+def test_each_promise_can_break(heard: list[Heard], reason: str) -> None:
+    """Late first words, a long gap, anything that is no answer: each breaks a step, and says so."""
+    judged = step(100, *heard)
+    assert judged.verdict == "broken" and reason in judged.says
+    assert step().verdict == "kept" and step().says == "kept"
+
+
+def test_to_hang_up_is_no_fault() -> None:
+    """A caller that hangs up has its time to the first words counted, and breaks nothing."""
+    gone = Heard("gone", 200, "Ye", first=0.5, seconds=0.9)
+    judged = step(100, gone, Heard("gone"))
+    assert judged.verdict == "kept"
+    assert (judged.answers, judged.requests, judged.endings) == (101, 102, {"finish": 100, "gone": 2})
+
+
+def test_a_late_generator_blames_nobody() -> None:
+    """A slow step under a generator or a model that was late or busy is not judged; what failed is."""
+    for limited, who in (
+        (step(100, *[SLOW] * 10, late=0.2), "generator"),
+        (step(100, *[SLOW] * 10, busy=0.97), "generator"),
+        (step(100, *[SLOW] * 10, model=200.0), "model"),
+    ):
+        assert limited.verdict == "not judged" and f"the {who} is the limit" in limited.says
+        assert conclusion([step(50), limited]).startswith("At least 50 people")
+    assert step(100, Heard("refused", 503), late=0.2).verdict == "broken"
+    assert step(late=0.2).verdict == "kept", "what is kept is kept"
+
+
+def test_the_knee() -> None:
+    """It is the last step before the first that broke a promise; without a broken one it was not found."""
+    broken = step(400, *[SLOW] * 10)
+    assert knee([step(100), step(200), broken]) == step(200)
+    assert conclusion([step(100), step(200), broken]).startswith("The knee is at 200 people: at 400 first words")
+    assert "no limit" in conclusion([step(100), step(200)])
+    assert knee([broken]) is None and knee([]) is None
+    assert "too many" in conclusion([broken]) and "Nothing" in conclusion([])
+
+
+def test_a_run_fails_by_what_must_not_be() -> None:
+    """No step that kept its promises, an improper stream, a disagreement: a knee alone is no failure."""
+    broken = step(400, *[SLOW] * 10)
+    assert not faults([step(100), broken], alone=True)
+    assert faults([broken], alone=True) and faults([], alone=True)
+    assert "not what a stream" in faults([step(100), step(200, Heard("bare", 200))], alone=True)[0]
+    assert "disagree" in faults([replace(step(100), agreements=[AGREED, APART])], alone=True)[0]
+    assert not faults([step(100), replace(broken, agreements=[APART])], alone=True), "overload is read late"
+
+
+def test_metrics_that_are_missing() -> None:
+    """Where nobody else asks, /metrics have to be comparable; at a deployment it is only said that they are not."""
+    without = replace(step(100), agreements=[], unmeasured="Others ask it too.")
+    assert faults([without], alone=True) == ["At 100 people: Others ask it too."]
+    assert not faults([without], alone=False)
+
+
+def test_histogram() -> None:
+    """A value counts in the first column whose edge it does not exceed; the last column has the rest."""
+    counts = histogram([EDGES[0], EDGES[0] + 0.001, EDGES[-1], EDGES[-1] + 1])
+    assert (counts[0], counts[1], counts[-2], counts[-1]) == (1, 1, 1, 1) and sum(counts) == 4
+
+
+def test_what_is_saved_is_read() -> None:
+    """The saved file has everything that a step is made of, also a bucket without an end."""
+    open_ended = Agreement("whole turn", 0.99, 90.0, Bucket(81.92, math.inf), (3, 3))
+    every = [replace(step(100, Heard("bare", 200)), agreements=[AGREED, open_ended]), step(200)]
+    assert read(json.loads(json.dumps({"steps": [each.as_json() for each in every]}))) == every
