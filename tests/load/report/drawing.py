@@ -9,7 +9,9 @@ from markupsafe import Markup, escape
 from tests.load.steps import EDGES, FIRST_P95, Spread, Step
 
 WIDE, HIGH = 440, 250
-LEFT, RIGHT, TOP, BOTTOM = 46, 14, 18, 34
+TALL = 290
+"""The height of the chart that matters most."""
+LEFT, RIGHT, TOP, BOTTOM = 54, 14, 18, 34
 ROOM = 2.5
 """Times the promise that a chart shows; what is beyond is said at its edge."""
 NAMES = ("p50", "p95", "p99")
@@ -20,12 +22,18 @@ class Axis(NamedTuple):
 
     most: float
     ticks: Sequence[float]
+    high: int = HIGH
+    """Of the chart."""
+
+    @property
+    def floor(self) -> int:
+        return self.high - BOTTOM
 
     def at(self, value: float) -> float:
-        return HIGH - BOTTOM - min(value, self.most) / self.most * (HIGH - BOTTOM - TOP)
+        return self.floor - min(value, self.most) / self.most * (self.floor - TOP)
 
 
-def axis(values: Sequence[float], promise: float = 0.0) -> Axis:
+def axis(values: Sequence[float], promise: float = 0.0, high: int = HIGH) -> Axis:
     """Four or five round ticks; with a promise it is always in sight, and what is far beyond is not."""
     seen = [value for value in values if not math.isnan(value)]
     most = max([*seen, promise * 1.15]) or 1.0
@@ -34,7 +42,7 @@ def axis(values: Sequence[float], promise: float = 0.0) -> Axis:
     size = 10 ** math.floor(math.log10(most / 4))
     step = next(size * each for each in (1, 2, 2.5, 5, 10) if size * each * 4.6 >= most)
     count = math.ceil(most / step)
-    return Axis(step * count, [step * number for number in range(count + 1)])
+    return Axis(step * count, [step * number for number in range(count + 1)], high)
 
 
 def seconds(value: float) -> str:
@@ -43,11 +51,18 @@ def seconds(value: float) -> str:
 
 
 def percentiles(
-    steps: Sequence[Step], of: Callable[[Step], Spread], label: str, knee: Step | None, promise: float = 0.0
+    steps: Sequence[Step],
+    of: Callable[[Step], Spread],
+    label: str,
+    knee: Step | None,
+    promise: float = 0.0,
+    *,
+    high: int = HIGH,
 ) -> Markup:
     """A line for each percentile, a dot for each step, the promise dashed, the knee a band."""
-    scale = axis([value for step in steps for value in of(step)], promise)
-    return _chart(label, [*_grid(scale), *_people(steps, knee), *_promised(scale, promise), *_lines(steps, of, scale)])
+    scale = axis([value for step in steps for value in of(step)], promise, high)
+    parts = [*_grid(scale), *_people(steps, knee, scale), *_promised(scale, promise), *_lines(steps, of, scale)]
+    return _chart(label, parts, high)
 
 
 def columns(step: Step, label: str) -> Markup:
@@ -73,9 +88,9 @@ def columns(step: Step, label: str) -> Markup:
     return _chart(label, parts)
 
 
-def _chart(label: str, parts: Sequence[str]) -> Markup:
+def _chart(label: str, parts: Sequence[str], high: int = HIGH) -> Markup:
     """The parts are this module's own, all numbers and escaped words."""
-    return Markup(f'<svg viewBox="0 0 {WIDE} {HIGH}" role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>')
+    return Markup(f'<svg viewBox="0 0 {WIDE} {high}" role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>')
 
 
 def _text(x: float, y: float, words: str, anchor: str, kind: str = "") -> str:
@@ -94,16 +109,16 @@ def _x(at: int, count: int) -> float:
     return LEFT + (WIDE - LEFT - RIGHT) * (at + 0.5) / count
 
 
-def _people(steps: Sequence[Step], knee: Step | None) -> Iterator[str]:
+def _people(steps: Sequence[Step], knee: Step | None, scale: Axis) -> Iterator[str]:
     """The axis of people, with the knee."""
     slot = (WIDE - LEFT - RIGHT) / max(1, len(steps))
     for at, step in enumerate(steps):
         x = _x(at, len(steps))
         if step is knee:
-            size = f'width="{slot:.1f}" height="{HIGH - BOTTOM - TOP}"'
+            size = f'width="{slot:.1f}" height="{scale.floor - TOP}"'
             yield f'<rect class="knee" x="{x - slot / 2:.1f}" y="{TOP}" {size}/>'
-        yield _text(x, HIGH - BOTTOM + 15, f"{step.users}", "middle", "held" if step is knee else "")
-    yield _text(WIDE - RIGHT, HIGH - 2, "people at once", "end")
+        yield _text(x, scale.floor + 15, f"{step.users}", "middle", "held" if step is knee else "")
+    yield _text(WIDE - RIGHT, scale.high - 2, "people at once", "end")
 
 
 def _promised(scale: Axis, promise: float) -> Iterator[str]:
@@ -138,4 +153,7 @@ def _marks(step: Step, slot: float, edges: Sequence[float]) -> Iterator[str]:
         part = 0.5 if math.isinf(upper) else (value - least) / (upper - least)
         x = LEFT + (at + part) * slot
         yield f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HIGH - BOTTOM}"/>'
-        yield _text(x, TOP - 6, f"{name} {seconds(value)}", "end" if name == "p50" else "start")
+        side = "end" if name == "p50" or x > WIDE * 0.8 else "start"
+        yield _text(
+            x - 3 if side == "end" else x + 3, TOP - 6 if name == "p95" else TOP + 8, f"{name} {seconds(value)}", side
+        )
