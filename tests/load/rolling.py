@@ -237,7 +237,9 @@ def main() -> int:
     given = parser.parse_args()
     course, found = asyncio.run(run(given.streams, given.workers))
     print(
-        f"{given.streams} callers, {given.workers} workers; {found.whole} whole answers; streams of each: {course.spread}"
+        print(
+            f"{given.streams} callers, {given.workers} workers with {course.spread} streams; {found.whole} whole answers"
+        )
     )
     print(
         f"killed: {course.spread[0]} streams, another worker after {course.back:.1f} s; rolled in {course.rolled:.1f} s"
