@@ -15,7 +15,7 @@ from tests.monitoring.panels import WIDE
 from tests.serving import ROOT
 from tests.unit.observe.test_metrics import made, turn
 
-NAME = re.compile(r"\b(?:gateway(?!-)[a-zA-Z0-9_:]*|gen_ai_[a-z_]+_[a-z]+|process_[a-z_]+)\b")
+NAME = re.compile(r"\b(?:gateway(?!-)[a-zA-Z0-9_:]*|gen_ai_[a-z_]+_[a-z]+|(?:process|simli)_[a-z_]+)\b")
 SELECTED = re.compile(r"\b(gateway_\w+|gen_ai_\w+)\{([^}]*)\}")
 BY = re.compile(r"by \(([^)]*)\)")
 PROMTOOL = shutil.which("promtool")
@@ -34,7 +34,9 @@ def served() -> dict[str, set[str]]:
     metrics = made()
     metrics.turned(turn())
     found: dict[str, set[str]] = {}
-    for name, labels in re.findall(r"^(\w+)(?:\{(.*)\})? \S+$", metrics.exposed("")[0].decode(), re.MULTILINE):
+    for name, labels in re.findall(
+        r"^(\w+)(?:\{(.*)\})? \S+$", metrics.exposed("", sessions=1)[0].decode(), re.MULTILINE
+    ):
         found.setdefault(name, set()).update(re.findall(r'(\w+)="', labels))
     registry = CollectorRegistry()
     for family in (*vars(Counted(registry)).values(), *vars(Measured(registry)).values()):
