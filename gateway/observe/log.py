@@ -1,7 +1,9 @@
 """The log: its form, and the one line of a turn."""
 
+import fcntl
 import logging
 import sys
+import time
 from datetime import UTC, datetime
 from typing import IO, Any, NamedTuple
 
@@ -10,6 +12,8 @@ import orjson
 from gateway.errors.redaction import Redact, redacted
 from gateway.types import Turn, Words
 
+_PATIENCE = 0.02
+"""Seconds that a line waits for one of another process."""
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {0x2028: "\\u2028", 0x2029: "\\u2029"}
 _turns = logging.getLogger("gateway.turn")
 LONGEST = 8_000
@@ -30,7 +34,7 @@ def configure(form: str, stream: IO[str] | None = None, *, redact: Redact = reda
     """
     stream = stream or sys.stderr
     as_json = form == "json" or (form == "auto" and not stream.isatty())
-    handler = logging.StreamHandler(stream)
+    handler = logging.StreamHandler(_Whole(stream))
     handler.setFormatter(_Json(redact) if as_json else _Text(redact))
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -129,6 +133,49 @@ def _said(turn: Turn) -> str:
         reason = f", {turn.retrieved.reason}" if turn.retrieved.reason else ""
         parts.append(f"{len(turn.retrieved.passages)} passages ({turn.retrieved.outcome}{reason})")
     return ", ".join([*parts, turn.id])
+
+
+class _Whole:
+    """Writes one line after another, beside other processes that write to the same pipe.
+
+    A pipe takes up to 4,096 bytes at once; what is longer can be torn by what somebody else writes meanwhile. So who
+    writes has it for itself: one microsecond a line.
+    """
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        try:
+            self._descriptor = stream.fileno()
+        except OSError:  # one in memory
+            self._descriptor = -1
+
+    def write(self, line: str) -> None:
+        held = self._held()
+        try:
+            self._stream.write(line)
+            self._stream.flush()
+        finally:
+            if held:
+                fcntl.lockf(self._descriptor, fcntl.LOCK_UN)
+
+    def flush(self) -> None:
+        """Nothing was kept back."""
+
+    def _held(self) -> bool:
+        """Whether it is ours. Only a process that stands still has it for long: then a torn line is the lesser evil."""
+        ends = time.monotonic() + _PATIENCE
+        while self._descriptor >= 0:
+            try:
+                fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > ends:
+                    return False
+                time.sleep(_PATIENCE / 100)
+            except OSError:  # nothing that knows locks
+                return False
+            else:
+                return True
+        return False
 
 
 class _Text(logging.Formatter):
