@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
-from tests.load.capacity.figures import Figures, TurnCost, Who
+from tests.load.capacity.figures import CAPABILITY, SESSION, Figures, TurnCost, Who
 
 
 def _says(default: float, text: str) -> Any:
@@ -38,7 +38,7 @@ class Assumptions:
     day: float = _says(0.3, "sessions at once, the mean of day and night, as a share of the peak's")
     burst: float = _says(1.3, "turns a second in the busiest second, over the mean of the peak")
     full: float = _says(0.6, "share of a core, the gateway's or Redis', that is used in that second")
-    workers: float = _says(4.0, "processes (cores) in a pod")
+    workers: float = _says(1.0, "processes (cores) in a pod")
     passages: float = _says(10_000, "passages of a collection (of those that were measured)")
     redis_gb: float = _says(64.0, "gigabytes of memory of one Redis")
     token: float = _says(4.5, "bytes of a prompt in a token")
@@ -132,7 +132,7 @@ def turn(figures: Figures, given: Assumptions) -> Turn:
     agent, route = (_cost(figures, who) for who in ("agent", "route"))
     shares = ((given.agents, agent), (1 - given.agents, route))
     kinds = {one.kind: one for one in figures.redis}
-    launched, other = kinds["a session"], kinds["without a key"]
+    launched, other = kinds[SESSION], kinds[CAPABILITY]
     redis = ((given.launched, launched), (1 - given.launched, other))
     search = next(one for one in figures.chroma if one.place == "server" and one.passages == given.passages)
     return Turn(
@@ -192,11 +192,6 @@ def streams_a_core(figures: Figures, given: Assumptions, who: Who = "agent") -> 
     """Streams of whole turns, one after another, that one core carries when it is full."""
     one = _cost(figures, who)
     return 1 / ((one.turn_ms / 1e3 + given.turn_chunks * one.chunk_us / 1e6) / given.stream)
-
-
-def streams_a_pod(figures: Figures, given: Assumptions) -> int:
-    """Streams at which another pod is wanted: what the autoscaler is told."""
-    return int(streams_a_core(figures, given) * given.full * given.workers)
 
 
 def described() -> list[tuple[str, float, str]]:
