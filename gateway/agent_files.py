@@ -1,10 +1,14 @@
 """Agent files off the disk: all of them or every fault, and each for itself. Needs no client, and loads none."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from gateway.chat.agent import loaded
 from gateway.errors import ConfigurationError, Fault
 from gateway.settings import Settings
 from gateway.types import Agent
 from gateway.types.administration import AgentFiles
+from gateway.upstream import local
 
 
 def agents(settings: Settings, *, routes: bool = True) -> dict[str, Agent]:
@@ -33,6 +37,30 @@ def agents(settings: Settings, *, routes: bool = True) -> dict[str, Agent]:
     if faults:
         raise ConfigurationError(faults)
     return found
+
+
+def checked(settings: Settings | None, faults: Sequence[Fault] = ()) -> dict[str, Agent]:
+    """The agents, once everything that a start needs from the disk is there. Raises ConfigurationError.
+
+    `faults` are those of the settings themselves: agents' faults are said beside them, all at once.
+    """
+    found = list(faults)
+    served: dict[str, Agent] = {}
+    routes = settings.routes.values() if settings else ()
+    for target in (target for route in routes for target in route.targets):
+        if target.embedded == "llm":
+            try:
+                local.model_file(Path(target.model) if target.model else None)
+            except ConfigurationError as error:
+                found += error.faults
+    if settings:
+        try:
+            served = agents(settings, routes=not faults)
+        except ConfigurationError as error:
+            found += error.faults
+    if found:
+        raise ConfigurationError(found)
+    return served
 
 
 def read(settings: Settings) -> AgentFiles:

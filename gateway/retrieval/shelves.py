@@ -36,6 +36,7 @@ def shelves(settings: Settings, retriever: Retriever, jobs: Jobs) -> KnowledgeSh
         await asyncio.to_thread(_known, directory, var, name)
         served = await asyncio.to_thread(_rolled_back, var, name, version)
         await retriever.reload()
+        jobs.elsewhere.serve()
         return served
 
     return KnowledgeShelves(collections, sealed, jobs.begin, jobs.all, jobs.watched, search, rollback)

@@ -22,7 +22,8 @@ from typing import Any
 from tests.bench.__main__ import surroundings
 from tests.load.aims import Aim, deployment, own
 from tests.load.plan import QUICK_SECONDS, QUICK_USERS, QUICK_WARM_UP, SECONDS, USERS, WARM_UP, Plan, Wrong, base
-from tests.load.steps import Step, conclusion, faults, read
+from tests.load.report import Told, page, saved
+from tests.load.steps import Step, read
 from tests.serving import ROOT
 
 GRACE = 60.0
@@ -134,12 +135,15 @@ def main() -> int:
     except Wrong as wrong:
         print(wrong, file=sys.stderr)
         return 2
-    failed = faults(steps, alone=aim.alone)
-    print(f"\n{conclusion(steps)}")
-    for each in failed:
-        print(f"FAILED {each}")
-    around["took"] = round(time.monotonic() - began, 1)
-    return 1 if failed else 0
+    told = Told(plan, aim.says, aim.alone, steps, around, round(time.monotonic() - began, 1))
+    (folder / "report.json").write_text(json.dumps(saved(told), indent=1) + "\n", "utf-8")
+    (folder / "report.html").write_text(page(told), "utf-8")
+    (folder / "steps.json").unlink()
+    print(f"\n{told.conclusion}")
+    for fault in told.faults:
+        print(f"FAILED {fault}")
+    print(f"{told.took:.0f} s; the report is {folder}/report.html")
+    return 1 if told.faults else 0
 
 
 if __name__ == "__main__":

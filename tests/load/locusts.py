@@ -9,6 +9,7 @@ A request counts in Locust's statistics with the time to its first words, or unt
 
 import json
 import random
+import resource
 import sys
 import time
 import urllib.request
@@ -260,6 +261,8 @@ def followed(response: HTTPSocketPoolResponse, heard: Heard, began: float, over:
 
 def run(plan: Plan) -> Running:
     """Take the steps, and write what came of them."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a connection a person
     running = Running(plan)
     Person.running = running
     environment = Environment(user_classes=[Person], shape_class=Steps(running), host=plan.url)

@@ -4,9 +4,11 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+BARS = "▁▂▃▄▅▆▇█"
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -72,6 +74,39 @@ class Watch:
     """And after it."""
 
     @property
+    def warm(self) -> list[Sample]:
+        """The samples after the warm-up."""
+        return [sample for sample in self.samples if sample.at >= self.warm_up]
+
+    @property
     def memory(self) -> Slope:
         """Megabytes a minute."""
-        return slope([(sample.at, sample.megabytes) for sample in self.samples if sample.at >= self.warm_up])
+        return slope([(sample.at, sample.megabytes) for sample in self.warm])
+
+    @property
+    def descriptors(self) -> Slope:
+        """Descriptors a minute."""
+        return slope([(sample.at, sample.descriptors) for sample in self.warm])
+
+
+def table(watch: Watch) -> str:
+    """Both as rows of 80 columns: the first and the last after the warm-up, the most, the slope, and how it went."""
+    lines = [f"{'':12}{'warm':>8}{'last':>8}{'most':>8}  {'a minute':<16}whole run"]
+    for name, values, grown, warm in (
+        ("memory, MB", [sample.megabytes for sample in watch.samples], watch.memory, watch.warm[0].megabytes),
+        ("descriptors", [sample.descriptors for sample in watch.samples], watch.descriptors, watch.warm[0].descriptors),
+    ):
+        steep = f"{grown.value:+.2f} ± {grown.error:.2f}"
+        lines.append(f"{name:12}{warm:8.0f}{values[-1]:8.0f}{max(values):8.0f}  {steep:<16}{sparkline(values)}")
+    return "\n".join(lines)
+
+
+def sparkline(values: Sequence[float], width: int = 26) -> str:
+    """The means of so many equal parts, between the least and the greatest of them; of fewer values one each."""
+    count = min(width, len(values))
+    bounds = [round(at * len(values) / count) for at in range(count + 1)]
+    means = [sum(values[begin:end]) / (end - begin) for begin, end in pairwise(bounds)]
+    least, most = min(means), max(means)
+    return "".join(
+        BARS[round((mean - least) / (most - least) * (len(BARS) - 1)) if most > least else 0] for mean in means
+    )

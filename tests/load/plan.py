@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 
 from tests.load.traffic import Sent, expected
 
-USERS = (100, 200, 400, 800, 1200, 1600, 2000)
-MOST_USERS = 2000
+USERS = (100, 400, 800, 1200, 1600, 2000, 2400, 2800)
+MOST_USERS = 5000
 MOST_STEPS = 12
 MOST_SECONDS = 60.0
 """Of measuring, a step."""
-MOST_REQUESTS = 30_000
+MOST_REQUESTS = 50_000
 """Of a run; it ends when so many were sent."""
 ARRIVING = 100.0
 """People a second that come at most."""

@@ -26,7 +26,7 @@ from tests.bench.targets import QUESTIONS, ingest
 from tests.faults.proxy import Hang, Proxy, Reset, Share, proxied
 from tests.load.crowd import crowd
 from tests.load.listening import PROPER, Ending, Heard, listened
-from tests.load.measure import Watch, sampled
+from tests.load.measure import Watch, sampled, table
 from tests.load.programs import EmbeddedStore, Program, redis_process, redis_program, upstream_process
 from tests.serving import ROOT, Gateway, gateway_process
 
@@ -43,6 +43,8 @@ SHORT = 300.0
 """Seconds below which memory is not judged."""
 MEGABYTES = 1.0
 """A minute at most, after the warm-up."""
+FLAT = 1.0
+"""Descriptors a minute: what is surely steeper is not flat. One that is lost with each hang-up would be a hundred."""
 REST = 2.0
 """Seconds after the last answer in which connections of callers are closed."""
 KEPT = 20
@@ -230,12 +232,17 @@ def line(watch: Watch, run: Run) -> str:
 def verdict(run: Run, watch: Watch) -> list[tuple[str, bool]]:
     """What is promised, in words, and whether it was kept."""
     judged = watch.samples[-1].at + EVERY >= SHORT
-    memory = watch.memory
+    memory, descriptors = watch.memory, watch.descriptors
+    unjudged = "" if judged else "; a short run: not judged"
     without = sum(count for ending, count in run.endings.items() if ending not in PROPER)
     return [
         (
-            f"memory {memory} (MB; at most {MEGABYTES:g}{'' if judged else '; a short run: not judged'})",
+            f"memory {memory} (MB; at most {MEGABYTES:g}{unjudged})",
             not (judged and memory.over(MEGABYTES)),
+        ),
+        (
+            f"descriptors {descriptors} (flat{unjudged})",
+            not (judged and descriptors.over(FLAT)),
         ),
         (
             f"descriptors of the idle process: {watch.before} before, {watch.after} after (a kept connection a caller)",
@@ -250,6 +257,7 @@ async def main_run(minutes: float) -> bool:
     async with cast(ROOT / "var" / "bench" / "var") as who:
         run, watch = await soaked(who, minutes * 60)
     print(f"\n{run}; slope after {watch.warm_up:.0f} s of warm-up, {len(watch.samples)} samples")
+    print(table(watch))
     every = verdict(run, watch)
     for words, kept in every:
         print(f"{'kept  ' if kept else 'BROKEN'} {words}")

@@ -18,29 +18,7 @@ LATE = 50.0
 """Milliseconds that the generator, or the scripted model, may be late (99 %) before it is the limit itself."""
 BUSY = 0.9
 """Of a core, that the generator may use before it is the limit."""
-EDGES = (
-    0.01,
-    0.05,
-    0.1,
-    0.15,
-    0.2,
-    0.25,
-    0.3,
-    0.35,
-    0.4,
-    0.45,
-    0.5,
-    0.55,
-    0.6,
-    0.7,
-    0.8,
-    0.9,
-    1.0,
-    1.25,
-    1.5,
-    2.0,
-    3.0,
-)
+EDGES = (*(number / 20 for number in range(1, 21)), 1.5, 2.0, 3.0)
 """Seconds; the columns of the histogram of first words. The last column has what is beyond."""
 QUOTED = 20
 """Of what was not proper."""
@@ -115,6 +93,8 @@ class Step:
 
     users: int
     seconds: float
+    streams: float
+    """Requests that were under way at once, on average."""
     requests: int
     answers: int
     """Answers to questions, also those that were broken off after the first words."""
@@ -195,6 +175,7 @@ def measured(users: int, seconds: float, window: Window, busy: float, model_late
     return Step(
         users,
         seconds,
+        sum(window.all_wholes) / seconds,
         sum(window.kinds.values()),
         len(window.firsts),
         Spread.of(window.firsts),

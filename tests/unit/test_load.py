@@ -8,7 +8,7 @@ import pytest
 
 from tests.bench.failover import SPOKEN, Row, Way, unclean
 from tests.load.listening import Heard, counted, listened
-from tests.load.measure import Sample, Slope, Watch, sampled, slope
+from tests.load.measure import Sample, Slope, Watch, sampled, slope, sparkline, table
 from tests.load.soak import Run, verdict
 from tests.upstream import Answer, Cut, Done, End, Event, Finish, Hang, Pause, Script, Upstream, error
 from tests.upstream.script import Reply
@@ -119,21 +119,40 @@ def test_a_process_is_sampled() -> None:
     assert after.descriptors == before.descriptors - 2
 
 
-def soaked(megabytes: float = 0.0, after: int = 60, *heard: Heard, seconds: int = 600) -> list[bool]:
-    """What is said of a run that grows by so much a minute and has so many descriptors afterwards."""
+def soaked(megabytes: float = 0.0, after: int = 60, *heard: Heard, seconds: int = 600, lost: float = 0.0) -> list[bool]:
+    """What is said of a run that grows by so much a minute, loses so many descriptors, and has so many afterwards."""
     run = Run()
     for each in (Heard("finish"), *heard):
         run.note(each)
-    samples = [Sample(at, 100 + megabytes * at / 60, 50, 9) for at in range(0, seconds, 5)]
+    samples = [
+        Sample(at, 100 + megabytes * at / 60, 50 + at // 5 % 3 + round(lost * at / 60), 9)
+        for at in range(0, seconds, 5)
+    ]
     return [kept for _, kept in verdict(run, Watch(60, samples, before=40, after=after))]
 
 
 def test_a_soak_is_judged() -> None:
     """Growth of memory or descriptors, a bare end, an endless wait, a gateway that is not there: each is broken."""
-    assert soaked() == [True, True, True]
-    assert soaked(1.5) == [False, True, True]
-    assert soaked(1.5, seconds=240) == [True, True, True], "caches fill in a short run"
-    assert soaked(0, 200) == [True, False, True]
+    assert soaked() == [True] * 4
+    assert soaked(1.5) == [False, True, True, True]
+    assert soaked(1.5, seconds=240, lost=3) == [True] * 4, "caches fill in a short run"
+    assert soaked(lost=3) == [True, False, True, True]
+    assert soaked(0, 200) == [True, True, False, True]
     for ending in ("bare", "hung", "unreachable"):
-        assert soaked(0, 60, Heard(ending)) == [True, True, False]
-    assert soaked(0, 60, Heard("error"), Heard("gone"), Heard("refused")) == [True, True, True]
+        assert soaked(0, 60, Heard(ending)) == [True, True, True, False]
+    assert soaked(0, 60, Heard("error"), Heard("gone"), Heard("refused")) == [True] * 4
+
+
+def test_a_soak_is_shown() -> None:
+    """Memory and descriptors have a row each in 80 columns: where they were, their slopes, and how it went."""
+    samples = [Sample(at, 100 + at / 60, 50, 9) for at in range(0, 605, 5)]
+    head, memory, descriptors = table(Watch(60, samples)).splitlines()
+    assert all(len(row) <= 80 for row in (head, memory, descriptors))
+    assert memory.split()[:8] == ["memory,", "MB", "101", "110", "110", "+1.00", "±", "0.00"]
+    assert memory.endswith("▁▁▂▂▂▂▃▃▃▄▄▄▄▅▅▅▅▆▆▆▇▇▇▇██") and descriptors.endswith("▁" * 26)
+
+
+def test_sparkline() -> None:
+    """The least is the lowest bar and the greatest the highest; few values have a bar each."""
+    assert sparkline([1, 2, 3]) == "▁▅█" and sparkline([7.0]) == "▁"
+    assert len(sparkline([float(at) for at in range(100)])) == 26
