@@ -139,9 +139,11 @@ def test_assumptions_are_named() -> None:
     """One that is changed is changed; an unknown one, or one that is no number above nothing, is refused in words."""
     assert assumed(["answer=20", "launched=0"]) == replace(USUAL, answer=20.0, launched=0.0)
     assert len(described()) == len(Assumptions.__slots__) and all(says for _, _, says in described())
-    for wrong in ("answers=20", "answer=long", "answer=-1", "answer=0", "answer", "full=nan"):
+    for wrong in ("answers=20", "answer=long", "answer=-1", "answer=0", "answer", "full=nan", "day=2", "words=inf"):
         with pytest.raises(ValueError, match="NAME=NUMBER"):
             assumed([wrong])
+    with pytest.raises(ValueError, match="10000 were"):
+        needs(1_000, FIGURES, assumed(["passages=5"]))
 
 
 def test_the_page_has_every_figure() -> None:

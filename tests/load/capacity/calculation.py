@@ -128,13 +128,16 @@ FEWEST = 2
 
 
 def turn(figures: Figures, given: Assumptions) -> Turn:
-    """What a turn takes: of agents and of routes, in their shares."""
+    """What a turn takes: of agents and of routes, in their shares. Raises ValueError for passages not measured."""
     agent, route = (_cost(figures, who) for who in ("agent", "route"))
     shares = ((given.agents, agent), (1 - given.agents, route))
     kinds = {one.kind: one for one in figures.redis}
     launched, other = kinds[SESSION], kinds[CAPABILITY]
     redis = ((given.launched, launched), (1 - given.launched, other))
-    search = next(one for one in figures.chroma if one.place == "server" and one.passages == given.passages)
+    search = next((one for one in figures.chroma if (one.place, one.passages) == ("server", given.passages)), None)
+    if search is None:
+        measured = ", ".join(str(one.passages) for one in figures.chroma if one.place == "server")
+        raise ValueError(f"passages={given.passages:g} were not measured: {measured} were.")
     return Turn(
         core=sum(share * (one.turn_ms / 1e3 + given.turn_chunks * one.chunk_us / 1e6) for share, one in shares),
         redis=sum(share * one.cpu / 1e6 for share, one in redis),
@@ -200,6 +203,11 @@ def described() -> list[tuple[str, float, str]]:
     return [(each.name, getattr(usual, each.name), each.metadata["says"]) for each in fields(Assumptions)]
 
 
+SHARES = ("agents", "launched", "day", "full")
+"""Of one: no more."""
+MAY_BE_NONE = ("agents", "launched", "waiting", "pause")
+
+
 def assumed(settings: list[str]) -> Assumptions:
     """The assumptions with these changes, each `name=value`. Raises ValueError with what would be right."""
     known = {name for name, _, _ in described()}
@@ -210,11 +218,11 @@ def assumed(settings: list[str]) -> Assumptions:
             number = float(value)
         except ValueError:
             number = math.nan
-        if (
-            name not in known
-            or not number >= 0
-            or (name not in ("agents", "launched", "waiting", "pause") and not number)
-        ):
-            raise ValueError(f"{one!r} is no assumption: NAME=NUMBER, where NAME is one of {', '.join(sorted(known))}.")
+        most = 1.0 if name in SHARES else 1e9
+        if name not in known or not (0 < number <= most or (number == 0 and name in MAY_BE_NONE)):
+            names = ", ".join(sorted(known))
+            raise ValueError(
+                f"{one!r} is no assumption: NAME=NUMBER, where NAME is one of {names}; shares are up to 1."
+            )
         changed[name] = number
     return Assumptions(**changed)

@@ -136,7 +136,7 @@ THEORY = """
   there to see it.
 - Between a gateway and its Redis or model there was no network. Redis costs a turn no time while limits are unset;
   with limits a turn waits for one round trip. Records and words are written one after another, so a process writes no
-  faster than its round trips: at 1 ms a thousand a second, which is far more than its turns.
+  faster than its round trips: at 1 ms a thousand a second, of which a full core's turns want a few hundred.
 - TLS ends at a proxy, which is not counted: `make proxies` measures what it adds to a turn's time; measure your
   proxy's cores.
 - Models are the larger bill by far. What the table says of calls and tokens is beyond any usual account: ask for
