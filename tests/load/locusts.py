@@ -26,6 +26,7 @@ from locust.env import Environment
 from locust.html import get_html_report
 from locust.stats import stats_history
 
+from tests.bench.report import number
 from tests.load.agreeing import compared
 from tests.load.listening import Heard, Hearing
 from tests.load.plan import ARRIVING, Plan
@@ -119,10 +120,10 @@ class Running:
 
 def line(step: Step) -> str:
     """One step in 80 columns; a second line where it was not kept."""
-    first = "".join(f"{value * 1000:6.0f}" for value in step.first)
+    first = "".join(f"{number(value * 1000, 0):>6}" for value in step.first)
     row = (
-        f"{step.users:6} {step.answers / step.seconds:9.1f}{first}{step.gap.p99 * 1000:16.0f}{step.whole.p95:11.2f}"
-        f"{step.failed:8}{step.late_ms:7.0f}"
+        f"{step.users:6} {step.answers / step.seconds:9.1f}{first}{number(step.gap.p99 * 1000, 0):>16}"
+        f"{number(step.whole.p95, 2):>11}{step.failed:8}{step.late_ms:7.0f}"
     )
     return row if step.verdict == "kept" else f"{row}\n        {step.says}"
 
@@ -158,10 +159,10 @@ class Person(locust.User):
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         plan = self.running.plan
-        number = self.running.people
+        own = self.running.people
         self.running.people += 1
-        self._chance = random.Random(number)
-        self._model, self._language = plan.models[number % len(plan.models)]
+        self._chance = random.Random(own)
+        self._model, self._language = plan.models[own % len(plan.models)]
         self._url = f"{plan.url}/chat/completions"
         self._headers = {"content-type": "application/json", "user-agent": "gateway-load"}
         if plan.key:
@@ -283,7 +284,7 @@ def run(plan: Plan) -> Running:
         "requests": running.requests,
         "people": running.people,
     }
-    (folder / "steps.json").write_text(json.dumps(written, indent=1) + "\n", "utf-8")
+    (folder / "steps.json").write_text(json.dumps(written, indent=1, allow_nan=False) + "\n", "utf-8")
     return running
 
 

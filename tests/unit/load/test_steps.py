@@ -94,6 +94,19 @@ def test_metrics_that_are_missing() -> None:
     assert not faults([without], alone=False)
 
 
+def test_nobody_was_answered() -> None:
+    """Where all failed it is said so; where nobody asked, the time was too short and nobody is blamed."""
+    refused = Window()
+    refused.note("question", Heard("refused", 401, code="invalid_api_key"))
+    failed = measured(10, 4.0, refused, 0.1, 0.0)
+    assert (failed.verdict, failed.says) == ("broken", "broken: nobody was answered: 1 of 1 failed")
+    assert "invalid_api_key" in failed.wrong[0]
+    nobody = measured(10, 4.0, Window(), 0.1, 0.0)
+    assert (nobody.verdict, nobody.says) == ("not judged", "the time is the limit: nobody was answered")
+    assert faults([nobody], alone=True) == ["No step kept its promises."]
+    assert read(json.loads(json.dumps({"steps": [nobody.as_json()]}, allow_nan=False)))[0].says == nobody.says
+
+
 def test_histogram() -> None:
     """A value counts in the first column whose edge it does not exceed; the last column has the rest."""
     counts = histogram([EDGES[0], EDGES[0] + 0.001, EDGES[-1], EDGES[-1] + 1])
