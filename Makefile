@@ -133,11 +133,11 @@ hangup: setup-dev  ## How soon a hang-up reaches the upstream (COUNT=100)
 	$(BIN)/python -m tests.bench.hangup --count $(or $(COUNT),100)
 
 .PHONY: proxies
-proxies: setup-dev  ## What nginx and Caddy in front of it add, and whether a hang-up passes (COUNT=200)
-	$(BIN)/python -m tests.deploy --count $(or $(COUNT),200)
+proxies: setup-dev  ## What nginx and Caddy in front of it add, and whether a hang-up passes (COUNT=200 WORKERS=1)
+	$(BIN)/python -m tests.deploy --count $(or $(COUNT),200) --workers $(or $(WORKERS),1)
 
 .PHONY: deploy-test
-deploy-test: setup-dev  ## Build the Dockerfile step by step and start it; follow deploy/README.md (2 minutes, root)
+deploy-test: setup-dev  ## Build the Dockerfile step by step and start it; follow deploy/README.md (3 minutes, root)
 	$(BIN)/python -m pytest -q -s tests/deployed
 
 .PHONY: peers
@@ -154,8 +154,12 @@ soak: setup-dev  ## 50 callers, things that die, memory by the minute (MINUTES=1
 	$(BIN)/python -m tests.load.soak --minutes $(or $(MINUTES),10)
 
 .PHONY: instruments
-instruments: setup-dev  ## Do metrics, log, records and the upstream agree? (COUNT=10000)
-	$(BIN)/python -m tests.load.instruments --count $(or $(COUNT),10000)
+instruments: setup-dev  ## Do metrics, log, records and the upstream agree? (COUNT=10000 WORKERS=3)
+	$(BIN)/python -m tests.load.instruments --count $(or $(COUNT),10000) --workers $(or $(WORKERS),1)
+
+.PHONY: capacity
+capacity: setup-dev  ## What one core, one Redis and one Chroma carry: deploy/capacity.md (8 minutes; PARTS='streams redis')
+	$(BIN)/python -m tests.load.capacity $(PARTS) --write
 
 .PHONY: eval
 eval: setup  ## Ask the golden questions and count what was found and said

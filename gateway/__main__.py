@@ -48,7 +48,9 @@ def parser() -> argparse.ArgumentParser:
 
 def settings_for(arguments: argparse.Namespace) -> Read:
     """Read the settings file, if one is named, and the environment. May be asked again, for a reload."""
-    options = {name: getattr(arguments, name) for name in ("llm", "gguf", "tunnel") if hasattr(arguments, name)}
+    options = {
+        name: getattr(arguments, name) for name in ("llm", "gguf", "tunnel", "workers") if hasattr(arguments, name)
+    }
     environ = dict(os.environ)
     for name in ("host", "port"):  # a flag wins over the environment, and is checked as it is
         if getattr(arguments, name, None) is not None:

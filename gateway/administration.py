@@ -20,14 +20,19 @@ from gateway.retrieval.jobs import Jobs
 from gateway.retrieval.shelves import shelves
 from gateway.types import Key, WantedTurns
 from gateway.types.administration import Administration, AgentFiles, KeyCabinet, Rotated, TurnsKept, WantedKey
+from gateway.types.knowledge import Elsewhere
 from gateway.types.orchestration import Desk
 
 
 @asynccontextmanager
-async def opened(current: Current) -> AsyncIterator[Administration]:
-    """What is behind `/admin`, and beside it the end of sessions. Leaving ends the ingests that run."""
+async def opened(current: Current, elsewhere: Elsewhere) -> AsyncIterator[Administration]:
+    """What is behind `/admin`, and beside it the end of sessions. Leaving ends the ingests that run.
+
+    `elsewhere`: the other processes, which are told of ingests.
+    """
     pad = launchpad(current.settings, current.opened.store, lambda: current.agents)
-    async with jobs.opened(current.settings, current.opened.knowledge) as ingests, sessions.reaped(pad):
+    settings, knowledge = current.settings, current.opened.knowledge
+    async with jobs.opened(settings, knowledge, elsewhere=elsewhere) as ingests, sessions.reaped(pad):
         yield bound(current, ingests, pad)
 
 

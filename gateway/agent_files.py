@@ -1,10 +1,14 @@
 """Agent files off the disk: all of them or every fault, and each for itself. Needs no client, and loads none."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from gateway.chat.agent import loaded
 from gateway.errors import ConfigurationError, Fault
 from gateway.settings import Settings
 from gateway.types import Agent
 from gateway.types.administration import AgentFiles
+from gateway.upstream import local
 
 
 def agents(settings: Settings, *, routes: bool = True) -> dict[str, Agent]:
@@ -22,7 +26,7 @@ def agents(settings: Settings, *, routes: bool = True) -> dict[str, Agent]:
             files[str(path)] = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             faults.append(Fault(str(path), 0, "", f"cannot be read as UTF-8 text: {error}"))
-    collections = [path.name for path in settings.knowledge.directory.glob("*") if path.is_dir()]
+    collections = _collections(settings)
     try:
         found = loaded(files, settings.routes if routes else None, collections)
     except ConfigurationError as error:
@@ -35,6 +39,37 @@ def agents(settings: Settings, *, routes: bool = True) -> dict[str, Agent]:
     return found
 
 
+def checked(settings: Settings | None, faults: Sequence[Fault] = ()) -> dict[str, Agent]:
+    """The agents, once everything that a start needs from the disk is there. Raises ConfigurationError.
+
+    `faults` are those of the settings themselves: agents' faults are said beside them, all at once.
+    """
+    found = list(faults)
+    served: dict[str, Agent] = {}
+    routes = settings.routes.values() if settings else ()
+    for target in (target for route in routes for target in route.targets):
+        if target.embedded == "llm":
+            try:
+                local.model_file(Path(target.model) if target.model else None)
+            except ConfigurationError as error:
+                found += error.faults
+    if settings:
+        try:
+            served = agents(settings, routes=not faults)
+        except ConfigurationError as error:
+            found += error.faults
+    if found:
+        raise ConfigurationError(found)
+    return served
+
+
+def _collections(settings: Settings) -> list[str] | None:
+    """The folders of files; nothing that could be said of where a server has what others ingested."""
+    if settings.chroma_url:
+        return None
+    return [path.name for path in settings.knowledge.directory.glob("*") if path.is_dir()]
+
+
 def read(settings: Settings) -> AgentFiles:
     """The agent files as they are now. What is wrong with one leaves the others alone."""
     agents: dict[str, Agent] = {}
@@ -42,7 +77,7 @@ def read(settings: Settings) -> AgentFiles:
     paths: dict[str, str] = {}
     if not settings.prompts.is_dir():
         faults.append(Fault(str(settings.prompts), 0, "", "no such folder; agent files are looked for here"))
-    collections = [path.name for path in settings.knowledge.directory.glob("*") if path.is_dir()]
+    collections = _collections(settings)
     for file in sorted(settings.prompts.glob("*.md")):
         paths[file.stem] = str(file)
         try:

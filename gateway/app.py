@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from gateway import administration, clients, observe
+from gateway import administration, clients, fleet, observe
 from gateway.drain import Drain
 from gateway.errors import GatewayError
 from gateway.errors.redaction import Redact
@@ -36,6 +36,8 @@ from gateway.watching import Sources, followed
 __all__ = ["Drain", "create_app"]
 
 VERSION = version("simli-gateway")
+WRONG_KEY = "wrong key"
+"""The signal of one."""
 EXPOSED = ("x-request-id", "x-gateway-sources", "x-gateway-target", "Server-Timing")
 
 
@@ -120,26 +122,35 @@ def _lifespan(
             metrics = _metrics(current, drain, load, given.missing, place)
             await stack.enter_async_context(_beside(metrics.noted()))
             traced = await stack.enter_async_context(exported(settings.otlp_endpoint, VERSION, current.redact))
-            administered = given.administered
-            if administered is None:
-                administered = await stack.enter_async_context(administration.opened(current))
+            others = await stack.enter_async_context(fleet.opened(opened.store, current.reload, current.repoint))
+            administered = await stack.enter_async_context(_administered(given, current))
             yield State(
                 settings=settings,
                 brain=current.brain,
                 ended=_recorder(opened.store, current.redact, metrics, traced),
                 missing=lambda: [*opened.missing(), *given.missing()],
                 draining=lambda: drain.begun,
-                reload=current.reload,
+                reload=others.reload,
                 administration=administered,
                 metrics=metrics.exposed,
                 started=int(time.time()),
                 access=given.access or _access(opened.store, current),
                 load=load,
-                wrong_keys=WrongKeys(settings.limits.wrong_keys),
+                wrong_keys=_wrong_keys(settings, opened.store),
                 redact=current.redact,
             )
 
     return lifespan
+
+
+@asynccontextmanager
+async def _administered(given: Given, current: Current) -> AsyncIterator[Administration]:
+    """What is behind the admin API."""
+    if given.administered is not None:
+        yield given.administered
+        return
+    async with administration.opened(current, fleet.elsewhere(current.opened.store)) as opened:
+        yield opened
 
 
 @contextmanager
@@ -185,6 +196,13 @@ def _recorder(store: Store, redact: Redact, metrics: Metrics, traced: Callable[[
             store.sessions.turned(turn)
 
     return ended
+
+
+def _wrong_keys(settings: Settings, store: Store) -> WrongKeys:
+    """Those of every process count: each tells the others."""
+    counted = WrongKeys(settings.limits.wrong_keys, lambda address: store.publish(WRONG_KEY, {"address": address}))
+    store.subscribe(WRONG_KEY, lambda told: counted.heard(str(told["address"])), own=False)
+    return counted
 
 
 def _access(store: Store, current: Current) -> Access:

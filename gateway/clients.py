@@ -18,7 +18,7 @@ from gateway.chat import prompt as prompts
 from gateway.chat.history import History
 from gateway.chat.query import reply
 from gateway.chat.request import ChatRequest
-from gateway.errors import ConfigurationError, Fault, GatewayError
+from gateway.errors import GatewayError
 from gateway.processes import supervised
 from gateway.retrieval import retriever
 from gateway.settings import OPENAI_URL, Breaker, Route, Settings, Target
@@ -60,30 +60,8 @@ class Clients(NamedTuple):
 
 agents = agent_files.agents
 """Reads them all, or raises ConfigurationError with every fault."""
-
-
-def checked(settings: Settings | None, faults: Sequence[Fault] = ()) -> dict[str, Agent]:
-    """The agents, once everything that a start needs from the disk is there. Raises ConfigurationError.
-
-    `faults` are those of the settings themselves: agents' faults are said beside them, all at once.
-    """
-    found = list(faults)
-    loaded: dict[str, Agent] = {}
-    routes = settings.routes.values() if settings else ()
-    for target in (target for route in routes for target in route.targets):
-        if target.embedded == "llm":
-            try:
-                local.model_file(Path(target.model) if target.model else None)
-            except ConfigurationError as error:
-                found += error.faults
-    if settings:
-        try:
-            loaded = agents(settings, routes=not faults)
-        except ConfigurationError as error:
-            found += error.faults
-    if found:
-        raise ConfigurationError(found)
-    return loaded
+checked = agent_files.checked
+"""The same, with every fault of what else a start needs from the disk."""
 
 
 def languages(agents: Mapping[str, Agent]) -> dict[str, str]:

@@ -105,6 +105,19 @@ class Current:
         _say(done)
         return done
 
+    async def repoint(self) -> None:
+        """Serve the versions that the pointers name now, whatever the files say. Never raises."""
+        async with self._turnstile:
+            names = clients.languages(self.agents)
+            served = self._served(names)
+            try:
+                await self.opened.knowledge.reload()
+                if opened := _differing(served, self._served(names)):
+                    await self.opened.knowledge.warm()
+                    _say(Reloaded(tuple(f"knowledge {name}" for name in opened)))
+            except Exception:  # a bug of ours must not end the watch over the others
+                logger.exception("versions could not be opened")
+
     async def _reloaded(self) -> Reloaded:
         read, agents = await asyncio.to_thread(self.read)
         settings = taken(self.settings, read)

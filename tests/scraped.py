@@ -7,6 +7,9 @@ from typing import Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+GROWS = ("_total", "_sum", "_count", "_bucket")
+"""How the names end of what is counted."""
+
 
 @dataclass(frozen=True)
 class Scraped:
@@ -31,6 +34,14 @@ class Scraped:
                 key = tuple(dict(its).get(label, "") for label in kept)
                 found[key] = found.get(key, 0.0) + value
         return found
+
+    def fallen(self, later: "Scraped") -> list[str]:
+        """What only ever grows, and was smaller later or gone: to Prometheus, a restart."""
+        return [
+            f"{name}{dict(its)} fell from {value:g} to {later.value(name, **dict(its)):g}"
+            for (name, its), value in self.samples.items()
+            if name.endswith(GROWS) and later.samples.get((name, its), -1.0) < value
+        ]
 
 
 def read(text: str) -> Scraped:

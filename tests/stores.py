@@ -23,9 +23,11 @@ from gateway import store
 from gateway.settings import Settings
 from gateway.store import Store, embedded
 from gateway.types import Quota, Rate
+from gateway.types.knowledge import Ingesting, IngestJob
 
 ROOT = Path(__file__).resolve().parents[1]
 HELD = Quota("agent:held", Rate(streams=3))
+INGESTED = IngestJob("job_0123456789abcdef", "running", 1.0, None, (Ingesting("lighthouse"),), (), (), "")
 KINDS = ("valkey", "redis")
 
 
@@ -127,24 +129,28 @@ def settings(var: Path, url: str = "", timeout: float = 0.05) -> Settings:
 
 
 @contextlib.asynccontextmanager
-async def opened(server: Server, var: Path, *, lease: float = 30.0, limit: float = 2.0) -> AsyncIterator[Store]:
+async def opened(
+    server: Server, var: Path, *, lease: float = 30.0, limit: float = 2.0, missed: float = 5.0
+) -> AsyncIterator[Store]:
     """A store on `server`, as a process with `var` has it; there, unless the server is not.
 
     `limit` is `store.timeout`: long, where a busy machine must not count as a slow store.
     """
-    async with store.opened(settings(var, server.url, limit), lease=lease) as given:
+    async with store.opened(settings(var, server.url, limit), lease=lease, missed=missed) as given:
         if server.process is not None:
             assert await given.reached(5)
         yield given
 
 
 @contextlib.contextmanager
-def worker(var: Path, url: str = "", *, lease: float = 30.0, streams: int = 0) -> Iterator[tuple[int, str]]:
+def worker(
+    var: Path, url: str = "", *, lease: float = 30.0, streams: int = 0, missed: float = 5.0
+) -> Iterator[tuple[int, str]]:
     """A process with a store of its own, killed at the end: its pid, and the key that it has made.
 
-    It holds so many places of `HELD`.
+    It holds so many places of `HELD`, and ingests `INGESTED`.
     """
-    argv = [sys.executable, "-m", "tests.stores", str(var), url, str(lease), str(streams)]
+    argv = [sys.executable, "-m", "tests.stores", str(var), url, str(lease), str(streams), str(missed)]
     process = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
     assert process.stdout is not None
     try:
@@ -155,12 +161,13 @@ def worker(var: Path, url: str = "", *, lease: float = 30.0, streams: int = 0) -
         process.stdout.close()
 
 
-async def _hold(var: Path, url: str, lease: float, streams: int) -> None:
-    async with store.opened(settings(var, url, 1.0), lease=lease) as given:
+async def _hold(var: Path, url: str, lease: float, streams: int, missed: float) -> None:
+    async with store.opened(settings(var, url, 1.0), lease=lease, missed=missed) as given:
         assert await given.reached(10)
         made = await given.keys.create(name="a worker's")
         for _ in range(streams):
             assert (await given.admit([HELD])).allowed
+        await given.ingests.begin(INGESTED)
         sys.stdout.write(f"{made.text}\n")
         sys.stdout.flush()
         await asyncio.sleep(60)
@@ -185,4 +192,4 @@ def alive(pid: int) -> bool:
 
 
 if __name__ == "__main__":
-    asyncio.run(_hold(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]), int(sys.argv[4])))
+    asyncio.run(_hold(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5])))

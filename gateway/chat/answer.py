@@ -90,7 +90,8 @@ async def answer(request: ChatRequest, path_agent: str, turn: Turn, brain: Brain
 
 
 def _recorded(answered: Answer, turn: Turn, brain: Brain) -> Answer:
-    return answered._replace(chunks=stream.recorded(turn, brain.clock)(answered.chunks))
+    told = [stream.noted(turn.words.answered)] if turn.words else []
+    return answered._replace(chunks=stream.folded(answered.chunks, (*told, stream.recorded(turn, brain.clock))))
 
 
 async def _asked(
@@ -116,6 +117,8 @@ async def _opened(prompt: Prompt, stages: Sequence[Stage], turn: Turn, brain: Br
     turn.phase, turn.upstream = "open", "cancelled"  # until it is known to have ended otherwise
     apology = _apology(prompt.agent, turn.route, brain)
     counted = stream.estimated(sum(len(str(message.get("content") or "")) for message in prompt.messages), turn)
+    if turn.words:
+        turn.words.sent = [(str(each.get("role", "")), history.spoken(each)) for each in prompt.messages]
     began = brain.clock()
     turn.starts["upstream"] = (began - turn.began) * 1000
     try:
@@ -134,9 +137,10 @@ async def _opened(prompt: Prompt, stages: Sequence[Stage], turn: Turn, brain: Br
         raise stream.understood(caught, turn.id) from caught
     turn.timings["upstream"] = (brain.clock() - began) * 1000
     turn.phase, turn.target = "stream", opened.target
+    told = [stream.noted(turn.words.generated)] if turn.words else []
     recovered = [endings.recovered(apology, turn)] if apology else []
     sourced = [stream.sourced(prompt.passages)] if prompt.agent else []
-    chunks = stream.folded(opened.chunks, (stream.followed(turn), *stages, *recovered, *sourced, counted))
+    chunks = stream.folded(opened.chunks, (*told, stream.followed(turn), *stages, *recovered, *sourced, counted))
     return Answer(chunks, streamed, prompt.passages, opened.aclose)
 
 

@@ -10,7 +10,7 @@ from contextlib import aclosing
 from unicodedata import east_asian_width
 
 from gateway.chat.stream import understood
-from gateway.errors import GatewayError, UpstreamEmpty
+from gateway.errors import GatewayError, UpstreamEmpty, UpstreamRejected
 from gateway.types import Chunk, Chunks, Stage, Turn
 
 logger = logging.getLogger("gateway.turn")
@@ -47,7 +47,9 @@ def recovered(apology: str, turn: Turn) -> Stage:
 async def excused(apology: str, error: GatewayError, turn: Turn, said: str = "") -> Chunks:
     """The apology behind what was `said` (its end is enough), or as the whole answer where nothing came of it."""
     when = "after" if said else "before"
-    logger.warning("turn %s: %s %s the first word: %s", turn.id, error.code, when, error.message)
+    # Who rejects a request may quote it, and words stand in the log only where it is told so.
+    why = "the upstream rejects it" if isinstance(error, UpstreamRejected) else error.message
+    logger.warning("turn %s: %s %s the first word: %s", turn.id, error.code, when, why)
     turn.outcome, turn.code = "incomplete_spoken", error.code
     finish = error.finish_reason if isinstance(error, UpstreamEmpty) else "stop"
     yield Chunk(text=joint(said, apology) + apology, more=True)

@@ -57,6 +57,20 @@ def followed(turn: Turn) -> Stage:
     return stage
 
 
+def noted(pieces: list[str]) -> Stage:
+    """Put down every text that passes, once whoever follows has taken it."""
+
+    async def stage(chunks: Chunks) -> Chunks:
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                text = chunk.text  # what follows may change it
+                yield chunk
+                if text:
+                    pieces.append(text)
+
+    return stage
+
+
 async def finished(chunks: Chunks) -> Chunks:
     """Exactly one finish, and nothing said behind it; raise UpstreamTruncated where there is none.
 

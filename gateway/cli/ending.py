@@ -7,13 +7,17 @@ from contextlib import contextmanager
 
 import uvicorn
 
-from gateway.app import Drain
+from gateway.cli.asked import Asked
+from gateway.drain import Drain
 from gateway.settings import Server
 
 LAST_WORDS = 4.0
 """Seconds that ended streams have to send their last event, before the connections that are left are cut."""
 HURRIED = 0.8
 """The same, where somebody asked twice."""
+FAREWELL = 2.0
+"""Seconds that kept connections have for one more request, before a worker that retires closes those that are idle: a
+request that meets a connection while it is closed has no answer, and who is in a conversation asks again soon."""
 CLOSE = (b"connection", b"close")
 
 
@@ -26,13 +30,18 @@ class Uvicorn(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave them to `Signals`."""
+        """Leave them to `Asked`."""
         yield
 
     def dismiss(self) -> None:
         """From now on every answer says `Connection: close`, so that the callers' pools go elsewhere."""
         self.config.encoded_headers.append(CLOSE)
         self.server_state.default_headers = [*self.server_state.default_headers, CLOSE]
+
+    def deafen(self) -> None:
+        """Accept nothing more. Who waits in the queue of the socket waits for another process that has it."""
+        for server in self.servers:
+            server.close()
 
     def close(self, seconds: float) -> None:
         """Close the listener and idle connections; wait for the others no longer than this."""
@@ -45,40 +54,29 @@ class Uvicorn(uvicorn.Server):
             connection.transport.abort()
 
 
-class Signals:
-    """SIGTERM or SIGINT once: the process is to end. Twice: at once. SIGHUP: read everything again."""
-
-    def __init__(self, again: asyncio.Event) -> None:
-        self.number = 0
-        self.asked = asyncio.Event()
-        self.hurry = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._end, number)
-        loop.add_signal_handler(signal.SIGHUP, again.set)
-
-    def _end(self, number: int) -> None:
-        if self.asked.is_set():
-            self.hurry.set()
-        self.number = self.number or number
-        self.asked.set()
-
-
-async def drained(server: Uvicorn, serving: asyncio.Task[int], signals: Signals, settings: Server) -> None:
-    """End a server that runs, `max(drain_notice, drain_timeout)` and LAST_WORDS seconds after the signal at the latest.
+async def drained(server: Uvicorn, serving: asyncio.Task[int], asked: Asked, settings: Server) -> None:
+    """End a server that runs, `max(drain_notice, drain_timeout)` and LAST_WORDS seconds after the word at most.
 
     Readiness is 503 and chats are refused from the first moment, and for `drain_notice` seconds they still get that
     answer on a listener that is open: a load balancer needs to see it (uvicorn alone refuses connections at once).
     Nobody watches readiness at a terminal, so Ctrl-C gives no notice. Streams have `drain_timeout` seconds from the
     signal to end by themselves, then they end with words; no connection is cut before that.
+
+    A server that retires refuses nothing: another process accepts in its place, so it stops to, and answers what comes
+    on connections that are open. Where it is to end meanwhile, it refuses from then on, and has its time as before.
     """
     loop = asyncio.get_running_loop()
-    server.drain.begin()
+    if asked.end.is_set():
+        server.drain.begin()
+        notice = 0.0 if asked.number == signal.SIGINT else settings.drain_notice
+    else:
+        server.deafen()
+        notice = FAREWELL
     server.dismiss()
-    notice = 0.0 if signals.number == signal.SIGINT else settings.drain_notice
     closing = loop.call_later(notice, server.close, max(settings.drain_timeout - notice, 0) + LAST_WORDS)
     ending = loop.call_later(settings.drain_timeout, server.drain.end_streams)
-    hurry = asyncio.create_task(signals.hurry.wait())
+    refusing = asyncio.create_task(_refusing(asked, server.drain))
+    hurry = asyncio.create_task(asked.hurry.wait())
     try:
         last = max(notice, settings.drain_timeout) + LAST_WORDS
         await asyncio.wait({serving, hurry}, timeout=last, return_when=asyncio.FIRST_COMPLETED)
@@ -90,9 +88,15 @@ async def drained(server: Uvicorn, serving: asyncio.Task[int], signals: Signals,
     finally:
         closing.cancel()
         ending.cancel()
+        refusing.cancel()
         hurry.cancel()
     if not serving.done():
         server.cut()
         await asyncio.wait({serving}, timeout=HURRIED)
     server.force_exit = True  # a connection that cannot even be cut: nothing is waited for any more
     await asyncio.wait({serving})
+
+
+async def _refusing(asked: Asked, drain: Drain) -> None:
+    await asked.end.wait()
+    drain.begin()

@@ -16,14 +16,16 @@ SHORTEST = 6
 """Characters: a shorter value would black out words that have nothing to do with it."""
 _FORMS = re.compile(
     r"\b(?:sk|gw)[-_][A-Za-z0-9_-]{8,}"
-    r"|\bBearer\s+[A-Za-z0-9._~+/=-]{16,}"
+    r"|\bBearer(?:\s|\\[nrt])+[A-Za-z0-9._~+/=-]{16,}"
     r"|(?<=/k/)[A-Za-z0-9_.-]{16,}"
     r"|(?<=session_token=)[^\s&\"']{8,}|\bgAAAA[A-Za-z0-9_=-]{20,}"
     r"|(?<=[aA][pP][iI]Key\": \")[^\"]+|(?<=[aA][pP][iI]Key\":\")[^\"]+|(?<=[aA][pP][iI]Key': ')[^']+"
+    r"|(?<=[aA][pP][iI]Key\\\": \\\")[^\"\\]+|(?<=[aA][pP][iI]Key\\\":\\\")[^\"\\]+"
     r"|(?<=api-key: )\S{12,}|(?<=api-key': ')[^']+|(?<=session-token: )\S{12,}|(?<=session-token': ')[^']+"
     r"|(?<=://)[^\s/@:\"']*:[^\s/@\"']+(?=@)"
 )
-"""A provider's key, one of ours, a header's, a capability in a path, a token or key of Simli's, a password in a URL."""
+"""A provider's key, one of ours, a header's, a capability in a path, a token or key of Simli's, a password in a URL;
+also as JSON quotes them."""
 _MARKS = (
     "sk-",
     "sk_",
@@ -43,9 +45,10 @@ _MARKS = (
 
 
 def redacting(secrets: Iterable[str]) -> Redact:
-    """A function that blacks out these values, as they are or escaped in JSON, and whatever has a key's form."""
+    """A function that blacks out these values, as they are or escaped in JSON or by Python, and whatever has a key's
+    form."""
     known = {value for value in secrets if len(value) >= SHORTEST}
-    known |= {orjson.dumps(value).decode()[1:-1] for value in known}
+    known |= {escaped for value in known for escaped in (orjson.dumps(value).decode()[1:-1], repr(value)[1:-1])}
     values = sorted(known, key=len, reverse=True)  # a value that holds another one goes first
 
     def redact(text: str) -> str:

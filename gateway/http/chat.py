@@ -27,7 +27,7 @@ from gateway.http.limits import Place, quotas, refused, told
 from gateway.http.state import State
 from gateway.http.streamed import Streamed
 from gateway.observe.trace import continued
-from gateway.types import Agent, Outcome, Quota, Turn
+from gateway.types import Agent, Outcome, Quota, Turn, Words
 from gateway.types.reach import PARTED, PREFLIGHT
 
 
@@ -77,6 +77,8 @@ async def _answered(
     if chat.stream is None and _wants_json(request):
         chat = replace(chat, stream=False)
     turn.starts["parse"], turn.timings["parse"] = (began - turn.began) * 1000, (brain.clock() - began) * 1000
+    if state["settings"].log.content:
+        turn.words = Words(last_words(chat.messages)[0])
     _listened(turn, chat, brain, caller, request)
     path_agent = request.path_params.get("agent", "")
     if caller.agent and not chat.model:

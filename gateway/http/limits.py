@@ -144,16 +144,37 @@ def told(admission: Admission) -> dict[str, str]:
     }
 
 
-class WrongKeys:
-    """Counts the wrong keys of each address, for a minute from the first one."""
+def untold(_: str) -> None:
+    """There is no other process."""
 
-    def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
+
+class WrongKeys:
+    """Counts the wrong keys of each address, for a minute from the first one.
+
+    `tell` has every other process count it too (`heard`): an address gets its limit once, not once a process. What is
+    past the limit is not told, so a flood stays here.
+    """
+
+    def __init__(
+        self, limit: int, tell: Callable[[str], None] = untold, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.limit = limit
+        self.tell = tell
         self.clock = clock
         self.counted: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
     def spent(self, address: str) -> float:
         """Count one. Seconds until the address may be wrong again; 0 while it is within its limit."""
+        wait = self._count(address)
+        if not wait:
+            self.tell(address)
+        return wait
+
+    def heard(self, address: str) -> None:
+        """Another process has counted one."""
+        self._count(address)
+
+    def _count(self, address: str) -> float:
         now = self.clock()
         began, count = self.counted.pop(address, (now, 0))
         if now - began >= MINUTE:

@@ -1,17 +1,25 @@
 """The log: its form, and the one line of a turn."""
 
+import fcntl
 import logging
 import sys
+import time
 from datetime import UTC, datetime
 from typing import IO, Any, NamedTuple
 
 import orjson
 
 from gateway.errors.redaction import Redact, redacted
-from gateway.types import Turn
+from gateway.types import Turn, Words
 
+_PATIENCE = 0.02
+"""Seconds that a line waits for one of another process."""
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {0x2028: "\\u2028", 0x2029: "\\u2029"}
 _turns = logging.getLogger("gateway.turn")
+LONGEST = 8_000
+"""Characters of one text in a line; the rest is left out."""
+MOST_SENT = 32_000
+"""Characters of what an upstream was sent: the last messages, and of those before how many there were."""
 _LEVELS = {
     "gateway_error": logging.ERROR,
     "upstream_error": logging.WARNING,
@@ -26,7 +34,7 @@ def configure(form: str, stream: IO[str] | None = None, *, redact: Redact = reda
     """
     stream = stream or sys.stderr
     as_json = form == "json" or (form == "auto" and not stream.isatty())
-    handler = logging.StreamHandler(stream)
+    handler = logging.StreamHandler(_Whole(stream))
     handler.setFormatter(_Json(redact) if as_json else _Text(redact))
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -36,16 +44,17 @@ def configure(form: str, stream: IO[str] | None = None, *, redact: Redact = reda
 
 
 def turn_ended(turn: Turn) -> None:
-    """Write the turn's canonical line. Sizes and ids only: what was said stays with those who said it."""
+    """Write the turn's canonical line: sizes and ids. What was said stays with those who said it, unless the turn has
+    its words for the log (`[log] content`)."""
     level = _LEVELS.get(turn.outcome, logging.INFO)
     if _turns.isEnabledFor(level):
         _turns.log(level, "%s", _Sentence(turn), extra={"turn": turn})
 
 
-def fields(turn: Turn) -> dict[str, Any]:
-    """The turn's record, as it goes into a JSON line."""
+def fields(turn: Turn, redact: Redact = redacted) -> dict[str, Any]:
+    """The turn's record, as it goes into a JSON line; its words, where it has them, without what `redact` takes out."""
     passages = turn.retrieved.passages
-    return {
+    line = {
         "event": "turn",
         "request_id": turn.id,
         "trace_id": turn.trace.id if turn.trace else "",
@@ -80,6 +89,27 @@ def fields(turn: Turn) -> dict[str, Any]:
         "prompt_tokens": turn.tokens("prompt_tokens"),
         "completion_tokens": turn.tokens("completion_tokens"),
     }
+    return line if turn.words is None else line | _told(turn.words, redact)
+
+
+def _told(words: Words, redact: Redact) -> dict[str, Any]:
+    """What was said. Keys are looked for in the text as it was written, for JSON writes it otherwise, and before it is
+    cut, for half a key is not known."""
+    generated, answered = "".join(words.generated), "".join(words.answered)
+    sent: list[dict[str, str]] = []
+    room = MOST_SENT
+    for role, text in reversed(words.sent):
+        sent.append({"role": role, "content": redact(text)[:LONGEST]})
+        room -= len(sent[-1]["content"])
+        if room < 0:
+            break
+    return {
+        "question": redact(words.asked)[:LONGEST],
+        "answer": redact(answered)[:LONGEST],
+        "generated": redact(generated)[:LONGEST] if generated != answered else None,
+        "sent": sent[::-1],
+        "sent_left_out": len(words.sent) - len(sent),
+    }
 
 
 class _Sentence(NamedTuple):
@@ -105,6 +135,49 @@ def _said(turn: Turn) -> str:
     return ", ".join([*parts, turn.id])
 
 
+class _Whole:
+    """Writes one line after another, beside other processes that write to the same pipe.
+
+    A pipe takes up to 4,096 bytes at once; what is longer can be torn by what somebody else writes meanwhile. So who
+    writes has it for itself: one microsecond a line.
+    """
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        try:
+            self._descriptor = stream.fileno()
+        except OSError:  # one in memory
+            self._descriptor = -1
+
+    def write(self, line: str) -> None:
+        held = self._held()
+        try:
+            self._stream.write(line)
+            self._stream.flush()
+        finally:
+            if held:
+                fcntl.lockf(self._descriptor, fcntl.LOCK_UN)
+
+    def flush(self) -> None:
+        """Nothing was kept back."""
+
+    def _held(self) -> bool:
+        """Whether it is ours. Only a process that stands still has it for long: then a torn line is the lesser evil."""
+        ends = time.monotonic() + _PATIENCE
+        while self._descriptor >= 0:
+            try:
+                fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > ends:
+                    return False
+                time.sleep(_PATIENCE / 100)
+            except OSError:  # nothing that knows locks
+                return False
+            else:
+                return True
+        return False
+
+
 class _Text(logging.Formatter):
     def __init__(self, redact: Redact) -> None:
         super().__init__("%(asctime)s %(message)s", "%H:%M:%S")
@@ -112,6 +185,11 @@ class _Text(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 logging's name
         """One message is one line, whatever a caller wrote into it: a line break or an escape would fake another."""
+        record.message = self.redact(record.message)  # as it was written: a line break in it has another form then
+        turn = getattr(record, "turn", None)
+        if turn is not None and turn.words is not None:
+            told = _told(turn.words, self.redact)
+            record.message += f'; asked "{told["question"]}", answered "{told["answer"]}"'
         if not record.message.isprintable():
             record.message = record.message.translate(_CONTROLS)
         return super().formatMessage(record)
@@ -132,7 +210,10 @@ class _Json(logging.Formatter):
             "logger": record.name,
         }
         turn = getattr(record, "turn", None)
-        line |= fields(turn) if turn is not None else {"event": "log", "message": record.getMessage()}
+        if turn is not None:
+            line |= fields(turn, self.redact)
+        else:
+            line |= {"event": "log", "message": self.redact(record.getMessage())}
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            line["exception"] = self.redact(self.formatException(record.exc_info))
         return self.redact(orjson.dumps(line, default=str).decode())

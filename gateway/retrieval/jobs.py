@@ -1,4 +1,4 @@
-"""Ingests that a running service was asked for: one after the other, and whoever likes may watch.
+"""Ingests that a running service was asked for: one after the other, and whoever likes may watch, from any process.
 
 A job's events come from a child process through one thread; the loop only notes them. Building takes what the
 processors have to spare (`NICE`): turns are answered beside it.
@@ -10,15 +10,27 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from gateway.errors import Conflict, DiskFull, Draining, Fault, GatewayError, KnowledgeError, NotFound, NotWritable
+from gateway.errors import (
+    Conflict,
+    DiskFull,
+    Draining,
+    Fault,
+    GatewayError,
+    KnowledgeError,
+    NotFound,
+    NotWritable,
+    StoreUnavailable,
+)
 from gateway.retrieval import ingest, versions
+from gateway.retrieval.library import Shelf
+from gateway.retrieval.nowhere import NOWHERE
 from gateway.retrieval.retriever import Retriever
 from gateway.settings import Settings
-from gateway.types.knowledge import Ingesting, IngestJob
+from gateway.types.knowledge import Elsewhere, Ingesting, IngestJob
 
 log = logging.getLogger(__name__)
 
@@ -48,16 +60,21 @@ class Running:
         self.changed.set()
         self.changed = asyncio.Event()
 
-    @property
-    def over(self) -> bool:
-        """Whether it has ended."""
-        return self.job.state in ("done", "failed")
-
 
 class Jobs:
-    """The jobs of this process. Everything here runs on the loop but `_events`. Made by `opened`."""
+    """The jobs of this process, and what is known of others'. Everything here runs on the loop but `_events`.
 
-    def __init__(self, settings: Settings, serve: Callable[[], Awaitable[None]], run: Ingest = ingest.ingest) -> None:
+    Made by `opened`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        serve: Callable[[], Awaitable[None]],
+        run: Ingest = ingest.ingest,
+        elsewhere: Elsewhere = NOWHERE,
+    ) -> None:
+        self.elsewhere = elsewhere
         self._settings = settings
         self._serve = serve
         self._run = run
@@ -65,15 +82,17 @@ class Jobs:
         self._known: dict[str, Running] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def all(self) -> list[IngestJob]:
-        """Newest first."""
-        return [one.job for one in reversed(self._known.values())]
+    async def all(self) -> list[IngestJob]:
+        """Of all processes, newest first; of this one only where nobody knows of the others."""
+        found = {job.id: job for job in await self.elsewhere.listed()}
+        found |= {one.job.id: one.job for one in self._known.values()}
+        return sorted(found.values(), key=lambda job: job.began, reverse=True)
 
     async def begin(self, collections: Collection[str]) -> IngestJob:
         """Begin a job for these collections; none: all that there are.
 
-        Raises Conflict where one of them is being ingested already, NotWritable and DiskFull where nothing could be
-        written, NotFound where there is nothing to ingest.
+        Raises Conflict where one of them is being ingested already, by whichever process, NotWritable and DiskFull
+        where nothing could be written, NotFound where there is nothing to ingest.
         """
         there = await asyncio.to_thread(ingest.collections, self._settings.knowledge.directory)
         wanted = tuple(dict.fromkeys(collections)) or tuple(there)
@@ -83,7 +102,7 @@ class Jobs:
             raise NotFound("There is no collection: put Markdown or text files into a folder of knowledge/.")
         await asyncio.to_thread(ingest.writable, self._settings.var)
         for one in self._known.values():
-            if not one.over and (
+            if not one.job.over and (
                 both := [each.collection for each in one.job.collections if each.collection in wanted]
             ):
                 raise Conflict(f"{', '.join(both)}: job {one.job.id} is ingesting it; wait until it has ended.")
@@ -91,7 +110,19 @@ class Jobs:
             id=f"job_{secrets.token_hex(8)}", state="waiting", began=time.time(), ended=None,
             collections=tuple(map(Ingesting, wanted)), notes=(), faults=(), code="",
         )  # fmt: skip
-        running = self._known[job.id] = Running(job)
+        running = self._known[job.id] = Running(job)  # from here on, for another one of this process
+        try:
+            await self.elsewhere.begin(job)
+        except Conflict:
+            del self._known[job.id]
+            raise
+        except StoreUnavailable:
+            log.info("job %s is not known to other processes until the store is back", job.id)
+        except BaseException:
+            del self._known[job.id]
+            self.elsewhere.tell(replace(job, state="failed", ended=job.began, code=Draining.code))  # if it was let in
+            raise
+        self._becomes(running, job)
         self._forget()
         task = asyncio.create_task(self._done(running))
         self._tasks.add(task)
@@ -99,14 +130,20 @@ class Jobs:
         return job
 
     async def watched(self, job: str) -> AsyncGenerator[IngestJob, None]:
-        """A job as it is now, after changes, and every `LOOK` seconds, until it has ended. Raises NotFound."""
+        """A job as it is now, after changes, and every `LOOK` seconds, until it has ended. Raises NotFound.
+
+        One of another process ends too where the store goes; raises StoreUnavailable where that is away.
+        """
         running = self._known.get(job)
         if running is None:
-            raise NotFound(f"There is no job {job[:80]!r}.")
+            async with aclosing(self.elsewhere.watched(job)) as watching:
+                async for now in watching:
+                    yield now
+            return
         while True:
             changed = running.changed
             yield running.job
-            if running.over:
+            if running.job.over:
                 return
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK):
@@ -133,6 +170,7 @@ class Jobs:
         try:
             await loop.run_in_executor(self._pool, self._events, running, loop)
             await self._serve()
+            self.elsewhere.serve()
             error = None
         except GatewayError as known:
             error = known
@@ -146,7 +184,7 @@ class Jobs:
                 self._note(running, Fault("", 0, "", error.message))
             job = running.job
             code = error.code if error else _code(job.faults)
-            running.becomes(replace(job, state="failed" if code else "done", ended=time.time(), code=code))
+            self._becomes(running, replace(job, state="failed" if code else "done", ended=time.time(), code=code))
             log.info(
                 "ingest %s of %s: %s", job.id, ", ".join(one.collection for one in job.collections), code or "done"
             )
@@ -156,26 +194,32 @@ class Jobs:
         knowledge = self._settings.knowledge
         names = tuple(one.collection for one in running.job.collections)
         characters = knowledge.passage_characters
-        job = ingest.Job(str(knowledge.directory), str(self._settings.var), characters, names, NICE)
-        loop.call_soon_threadsafe(running.becomes, replace(running.job, state="running"))
+        url = self._settings.chroma_url
+        job = ingest.Job(str(knowledge.directory), str(self._settings.var), characters, names, NICE, url)
+        loop.call_soon_threadsafe(self._becomes, running, replace(running.job, state="running"))
         for event in self._run(job, running.stop):
             if running.stop.asked:  # the loop is about to end
                 return
             loop.call_soon_threadsafe(self._note, running, event)
 
+    def _becomes(self, running: Running, job: IngestJob) -> None:
+        """Tell whoever watches, here and elsewhere."""
+        running.becomes(job)
+        self.elsewhere.tell(job)
+
     def _note(self, running: Running, event: ingest.Event) -> None:
         job = running.job
         if isinstance(event, Fault):
-            running.becomes(replace(job, faults=(*job.faults[:MOST], event)))
+            self._becomes(running, replace(job, faults=(*job.faults[:MOST], event)))
         elif isinstance(event, ingest.Note):
-            running.becomes(replace(job, notes=(*job.notes[:MOST], event.text)))
+            self._becomes(running, replace(job, notes=(*job.notes[:MOST], event.text)))
         else:
             parts = tuple(_moved(one, event) if one.collection == event.collection else one for one in job.collections)
-            running.becomes(replace(job, collections=parts))
+            self._becomes(running, replace(job, collections=parts))
 
     def _forget(self) -> None:
         """Keep the last that ended."""
-        ended = [name for name, one in self._known.items() if one.over]
+        ended = [name for name, one in self._known.items() if one.job.over]
         for name in ended[: max(0, len(ended) - KEPT)]:
             del self._known[name]
 
@@ -195,10 +239,9 @@ def _code(faults: tuple[Fault, ...]) -> str:
     return KnowledgeError.code if faults else ""
 
 
-def rebuildable(settings: Settings, collection: str) -> bool:
+def rebuildable(settings: Settings, shelf: Shelf) -> bool:
     """Whether the files are still those that the current version was made from: building it again changes no answer."""
-    shelf = versions.shelf(settings.var, collection)
-    files = ingest.hashes(settings.knowledge.directory / collection)
+    files = ingest.hashes(settings.knowledge.directory / shelf.collection)
     try:
         made = shelf.version(shelf.current()).fingerprint
     except KnowledgeError:
@@ -212,9 +255,11 @@ async def mended(settings: Settings, retriever: Retriever, jobs: Jobs) -> None:
         _, problem = retriever.served(name)
         if not problem:
             continue
-        if await asyncio.to_thread(rebuildable, settings, name):
+        if await asyncio.to_thread(rebuildable, settings, retriever.library.shelf(name)):
             try:
                 job = await jobs.begin([name])
+            except Conflict as error:  # another process has begun before us
+                log.info("collection %s is damaged and is built again elsewhere: %s", name, error.message)
             except GatewayError as error:
                 log.warning("collection %s is damaged and cannot be built again: %s", name, error.message)
             else:
@@ -222,12 +267,14 @@ async def mended(settings: Settings, retriever: Retriever, jobs: Jobs) -> None:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, retriever: Retriever, run: Ingest = ingest.ingest) -> AsyncIterator[Jobs]:
+async def opened(
+    settings: Settings, retriever: Retriever, run: Ingest = ingest.ingest, elsewhere: Elsewhere = NOWHERE
+) -> AsyncIterator[Jobs]:
     """Jobs whose versions this retriever serves as soon as they have ended. Leaving ends what runs.
 
     They begin with what is damaged.
     """
-    jobs = Jobs(settings, retriever.reload, run)
+    jobs = Jobs(settings, retriever.reload, run, elsewhere)
     try:
         await mended(settings, retriever, jobs)
         yield jobs

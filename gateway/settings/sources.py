@@ -141,10 +141,11 @@ def read(
     llm: bool = False,
     gguf: Path | None = None,
     tunnel: str | None = None,
+    workers: int | None = None,
 ) -> Read:
     """The settings of `text` (None: there is no file) and `environ`; with `llm` or `gguf`, the local model's route too.
 
-    With `tunnel`, the command of one, others than this machine can call.
+    With `tunnel`, the command of one, others than this machine can call. `workers` goes before what the file says.
     Relative paths, written or default, start at `base`: the file's folder, or the working directory where
     there is no file. GATEWAY_VAR starts at the working directory, as any path of the environment does.
     """
@@ -155,6 +156,8 @@ def read(
     builder = Builder(where, lambda keys: nearest(marks, keys), RULES, base)
     written = builder.table(Settings, table) or Settings()
     settings = _environment(_based(written, base, table), environ, builder)
+    if workers is not None:
+        settings = _worked(settings, workers, builder)
     settings = _routes(secrets.read(settings, environ, builder), environ, builder, local=_local(llm=llm, gguf=gguf))
     settings = secrets.guarded(replace(settings, tunnel=tunnel or ""), table, builder)
     return Read(settings, tuple(builder.faults))
@@ -199,6 +202,16 @@ def _environment(settings: Settings, environ: Mapping[str, str], builder: Builde
             builder.faults.append(Fault("GATEWAY_VAR", 0, "", "must not hold a NUL character"))
         settings = replace(settings, var=Path(var))
     return replace(settings, server=server)
+
+
+def _worked(settings: Settings, workers: int, builder: Builder) -> Settings:
+    """`--workers` over the file, within the same bounds."""
+    rule = RULES[Server, "workers"]
+    if not rule.least <= workers <= rule.most:
+        problem = f"must be a number from {rule.least:g} to {rule.most:g}, not {workers}"
+        builder.faults.append(Fault("--workers", 0, "", problem))
+        return settings
+    return replace(settings, server=replace(settings.server, workers=workers))
 
 
 def _routes(settings: Settings, environ: Mapping[str, str], builder: Builder, *, local: Target | None) -> Settings:

@@ -186,12 +186,12 @@ class Simli:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """`[log]`: one line a turn, sizes and ids only."""
+    """`[log]`: one line a turn, sizes and ids only, unless it is told otherwise."""
 
     format: str = "auto"
     """`json`, `text`, or `auto`: text on a terminal."""
     content: bool = False
-    """What was asked and answered stands in the line, too, without keys and secrets."""
+    """What was asked, answered, and sent to the model stands in the line, too, without keys and secrets."""
 
 
 @dataclass(frozen=True, slots=True)

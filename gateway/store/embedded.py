@@ -104,20 +104,39 @@ async def _keep(directory: Path, program: Callable[[], Path]) -> None:
         except NoServer as error:
             logger.warning("the store cannot be started: %s", error.message)
             return
-        except Damaged as error:
-            logger.error("%s", error.message)  # noqa: TRY400  (no stack: the sentence says it)
-        except (GatewayError, OSError) as error:
-            logger.warning("the store cannot be started, next try in %g s: %s", AGAIN, error)
-            await asyncio.sleep(AGAIN)
+        except OSError as error:
+            await _later(error)
 
 
 async def _own(directory: Path, program: Path) -> None:
-    """Wait for the lock, then run the server until cancelled. Raises Damaged, ChildError, OSError."""
+    """Wait for the lock, then run the server until cancelled. Raises OSError where there can be no lock.
+
+    The lock is kept where the server cannot be started, too: a supervisor's workers do not take over while it lives.
+    """
     private_directory(directory)
     lock = private(directory / "lock", os.O_RDWR)
     try:
         while not _locked(lock):  # noqa: ASYNC110  (nobody tells when a lock is free)
             await asyncio.sleep(RETRY)
+        while True:
+            try:
+                await _run(directory, program)
+            except Damaged as error:
+                logger.error("%s", error.message)  # noqa: TRY400  (no stack: the sentence says it)
+            except (GatewayError, OSError) as error:
+                await _later(error)
+    finally:
+        os.close(lock)
+
+
+async def _later(error: Exception) -> None:
+    logger.warning("the store cannot be started, next try in %g s: %s", AGAIN, error)
+    await asyncio.sleep(AGAIN)
+
+
+async def _run(directory: Path, program: Path) -> None:
+    """Run the server until cancelled. Raises Damaged, ChildError, OSError."""
+    try:
         path = _chosen(directory)
         await _ended(path)
         async with supervised(_child(program, directory, path)):
@@ -126,8 +145,6 @@ async def _own(directory: Path, program: Path) -> None:
         if DAMAGE.search(error.message):
             raise Damaged(_set_aside(directory)) from error
         raise
-    finally:
-        os.close(lock)
 
 
 def _set_aside(directory: Path) -> str:

@@ -1,7 +1,8 @@
 """Rates of keys and agents, counted once for all processes; by each for itself while the store is away.
 
-A turn's place among the streams is a lease that ends by itself, so that a process which dies gives its places back, and
-that is renewed while the stream runs, however long that is.
+A turn's place among the streams is a lease that bears its process's name: a process that dies gives its places back as
+soon as it is missed (`members`) and somebody wants one. A lease ends by itself, too, and is renewed while its stream
+runs, however long that is.
 """
 
 import asyncio
@@ -15,11 +16,12 @@ from functools import partial
 from gateway.errors import StoreUnavailable
 from gateway.store.connection import Connection, Script
 from gateway.store.errands import Errands
+from gateway.store.members import Members
 from gateway.store.window import Local, Verdict
 from gateway.types import Admission, Quota
 
 LEASE = 30.0
-"""Seconds after which the places of a dead process are free."""
+"""Seconds after which a place is free that nobody renews, whatever became of its process."""
 PAGE = 500
 """Leases renewed in one write."""
 MOST_GONE = 10_000
@@ -34,7 +36,17 @@ local ms = second * 1000 + math.floor(tonumber(time[2]) / 1000)
 local refused, retry = 0, 0
 local limit, left, reset = 0, 0, 0
 local old = {}
-for i = 1, #KEYS / 2 do
+local owners = (#KEYS - 1) / 2
+local function freed(key)
+  local missed, gone = {}, 0
+  for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[#KEYS], '-inf', ms)) do missed[name] = true end
+  if not next(missed) then return 0 end
+  for _, lease in ipairs(redis.call('ZRANGEBYSCORE', key, '(' .. ms, '+inf')) do
+    if missed[string.match(lease, '^%x+')] then gone = gone + redis.call('ZREM', key, lease) end
+  end
+  return gone
+end
+for i = 1, owners do
   local requests, streams = tonumber(ARGV[2 * i + 1]), tonumber(ARGV[2 * i + 2])
   if requests > 0 then
     local told = redis.call('HGETALL', KEYS[2 * i - 1])
@@ -67,14 +79,15 @@ for i = 1, #KEYS / 2 do
       limit, left, reset = requests, free, whole
     end
   end
-  if streams > 0 and retry < 1000 and redis.call('ZCOUNT', KEYS[2 * i], '(' .. ms, '+inf') >= streams then
-    refused, retry = i, 1000
+  if streams > 0 and retry < 1000 then
+    local running = redis.call('ZCOUNT', KEYS[2 * i], '(' .. ms, '+inf')
+    if running >= streams and running - freed(KEYS[2 * i]) >= streams then refused, retry = i, 1000 end
   end
 end
 if refused > 0 then
   return {refused, limit, math.max(left, 0), reset, retry}
 end
-for i = 1, #KEYS / 2 do
+for i = 1, owners do
   if tonumber(ARGV[2 * i + 1]) > 0 then
     for _, at in ipairs(old[i]) do redis.call('HDEL', KEYS[2 * i - 1], at) end
     redis.call('HINCRBY', KEYS[2 * i - 1], time[1], 1)
@@ -91,7 +104,8 @@ return {0, limit, left - 1, (second + 60) * 1000 - ms, 0}
 """)
 """`window.Local` in the store: all quotas or none. The time is the store's, so that no process's clock counts.
 
-KEYS: of each quota its window and its streams. ARGV: the lease, its milliseconds; of each quota requests and streams.
+KEYS: of each quota its window and its streams; processes. ARGV: the lease, its milliseconds; of each quota requests and
+streams. Where the streams are spent, places of processes that are missed are given away.
 Answers the fields of a Verdict, times in milliseconds.
 """
 
@@ -122,11 +136,13 @@ class Limits:
         self,
         connection: Connection,
         errands: Errands,
+        members: Members,
         lease: float = LEASE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connection = connection
         self._errands = errands
+        self._members = members
         self._lease = lease
         self._clock = clock
         self._local = Local()
@@ -137,7 +153,7 @@ class Limits:
         limited = [quota for quota in quotas if quota.rate.requests or quota.rate.streams]
         if not limited:
             return FREE
-        lease = secrets.token_hex(8)
+        lease = f"{self._members.name}:{secrets.token_hex(8)}"
         owners = [quota.owner for quota in limited if quota.rate.streams]
         try:
             verdict = await self._shared(limited, lease)
@@ -172,6 +188,7 @@ class Limits:
         keys = [
             key for quota in quotas for key in (self._key("window", quota.owner), self._key("streams", quota.owner))
         ]
+        keys.append(self._members.key)
         rates = [number for quota in quotas for number in (quota.rate.requests, quota.rate.streams)]
         answer = await self._connection.run(ADMIT, keys, (lease, int(self._lease * 1000), *rates))
         refused, limit, remaining, reset, retry_after = map(int, answer)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from redis.asyncio.client import PubSub
 
@@ -19,37 +19,53 @@ logger = logging.getLogger("gateway.store")
 
 Payload: TypeAlias = Mapping[str, Any]
 Hear: TypeAlias = Callable[[Payload], None]
+
 QUIET = 5.0
 """Seconds without a message, after which the store is asked whether the line still stands."""
 FIRST, LONGEST = 0.05, 1.0
 """Seconds between two tries to listen, doubled up to the second."""
 
 
-class Signals:
-    """One connection to listen on, for all kinds. A process hears its own signals too."""
+class Subscribe(Protocol):
+    """`Signals.subscribe`."""
 
-    def __init__(self, connection: Connection, errands: Errands) -> None:
+    def __call__(self, kind: str, callback: Hear, own: bool = True) -> None:
+        """Hear signals of a kind."""
+
+
+class Signals:
+    """One connection to listen on, for all kinds. `name` is the process's: it hears its own signals too, unless it
+    wants those of others only."""
+
+    def __init__(self, connection: Connection, errands: Errands, name: str) -> None:
         self._connection = connection
+        self._name = name
         self._errands = errands
         self._channel = connection.key("signals")
-        self._heard_by: dict[str, list[Hear]] = {}
+        self._heard_by: dict[str, list[tuple[Hear, bool]]] = {}
         self._listening: list[Callable[[], None]] = []
+        self._again: list[Callable[[], None]] = []
+        self._stood = False
 
     def publish(self, kind: str, payload: Payload) -> None:
         """Tell every process. Never waits, never raises; while the store is away nobody hears it.
 
         `payload` holds what JSON can say.
         """
-        text = json.dumps({"kind": kind, "payload": dict(payload)})
+        text = json.dumps({"kind": kind, "from": self._name, "payload": dict(payload)})
         self._errands.add(partial(self._connection.ask, "PUBLISH", self._channel, text))
 
-    def subscribe(self, kind: str, callback: Hear) -> None:
-        """Call this with the payload of every signal of this kind. It must not block."""
-        self._heard_by.setdefault(kind, []).append(callback)
+    def subscribe(self, kind: str, callback: Hear, own: bool = True) -> None:
+        """Call this with the payload of every signal of this kind; `own`: of this process's too. It must not block."""
+        self._heard_by.setdefault(kind, []).append((callback, own))
 
     def on_listening(self, callback: Callable[[], None]) -> None:
         """Call this whenever listening begins: what was told before went unheard."""
         self._listening.append(callback)
+
+    def on_listening_again(self, callback: Callable[[], None]) -> None:
+        """The same, but for the first time."""
+        self._again.append(callback)
 
     async def run(self) -> None:
         """Listen, until cancelled; again and again where the connection is lost."""
@@ -73,8 +89,9 @@ class Signals:
             while (message := await _next(pubsub)) is not None:
                 if message["type"] == "subscribe":
                     stood = True
-                    for callback in self._listening:
+                    for callback in (*self._listening, *(self._again if self._stood else ())):
                         callback()
+                    self._stood = True
                 elif message["type"] == "message":
                     self._hear(message["data"])
         except FOREIGN as error:
@@ -88,12 +105,14 @@ class Signals:
         try:
             told_ = json.loads(text)
             kind, payload = str(told_["kind"]), dict(told_["payload"])
-        except (KeyError, TypeError, ValueError, RecursionError):
+            mine = told_.get("from") == self._name
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
             logger.warning("a signal that cannot be read: %.100r", text)
             return
-        for callback in self._heard_by.get(kind, ()):
-            # Not called from here: what it raises must not end the line that everybody listens on.
-            asyncio.get_running_loop().call_soon(callback, payload)
+        for callback, own in self._heard_by.get(kind, ()):
+            if own or not mine:
+                # Not called from here: what it raises must not end the line that everybody listens on.
+                asyncio.get_running_loop().call_soon(callback, payload)
 
 
 async def _next(pubsub: PubSub) -> Any:

@@ -1,12 +1,10 @@
 """The records of turns that are over: how they are made of a turn, written, and read again. Pure."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import is_dataclass
-from types import UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from collections.abc import Iterable
 
 import orjson
 
+from gateway.store.typed import value
 from gateway.types import Source, Turn, TurnRecord, WantedTurns
 from gateway.types.turn import AttemptRecord
 
@@ -62,7 +60,7 @@ def written(one: TurnRecord) -> str:
 def read(text: str) -> TurnRecord | None:
     """The record of such a text; None where it is none. Fields of another version are passed over."""
     try:
-        made: TurnRecord = _value(TurnRecord, orjson.loads(text))
+        made: TurnRecord = value(TurnRecord, orjson.loads(text))
     except (TypeError, ValueError):
         return None
     return made
@@ -74,23 +72,3 @@ def found(texts: Iterable[str], wanted: WantedTurns) -> list[TurnRecord]:
     marks = [f'"{name}":{orjson.dumps(value).decode()}' for name, value in asked.items() if value]
     told = (read(text) for text in texts if all(mark in text for mark in marks))
     return [one for one in told if one is not None and wanted.holds(one)]
-
-
-_HINTS: Mapping[type, Mapping[str, Any]] = {kind: get_type_hints(kind) for kind in (TurnRecord, AttemptRecord, Source)}
-
-
-def _value(hint: Any, value: Any) -> Any:
-    """The value as the type `hint` has it. Raises TypeError, ValueError."""
-    origin = get_origin(hint)
-    if is_dataclass(hint) and isinstance(hint, type):
-        given = {name: _value(kind, value[name]) for name, kind in _HINTS[hint].items() if name in value}
-        return hint(**given)
-    if origin is UnionType:
-        return None if value is None else _value(get_args(hint)[0], value)
-    if origin is tuple and isinstance(value, list):
-        return tuple(_value(get_args(hint)[0], each) for each in value)
-    if origin is dict and isinstance(value, dict):
-        return {name: _value(get_args(hint)[1], each) for name, each in value.items()}
-    if (origin is Literal and value in get_args(hint)) or type(value) is hint or (hint, type(value)) == (float, int):
-        return value
-    raise ValueError("is no record of a turn")

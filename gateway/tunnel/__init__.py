@@ -2,6 +2,6 @@
 
 from gateway.tunnel.address import address
 from gateway.tunnel.keeping import Tunnel
-from gateway.tunnel.looking import Looking, Pace
+from gateway.tunnel.looking import MISSING, Looking, Pace
 
-__all__ = ["Looking", "Pace", "Tunnel", "address"]
+__all__ = ["MISSING", "Looking", "Pace", "Tunnel", "address"]

@@ -10,7 +10,7 @@ from gateway.types.asking import Ask, Attempted, Complete, Note, Opened, Prompt,
 from gateway.types.chunk import Chunk, Chunks, FinishReason, Message, Stage
 from gateway.types.passage import Passage, Query, Retrieval, RetrievalOutcome, Retrieve, Retrieved, Sentence
 from gateway.types.trace import Trace
-from gateway.types.turn import Outcome, Source, Turn, TurnRecord, Upstream, WantedTurns
+from gateway.types.turn import Outcome, Source, Turn, TurnRecord, Upstream, WantedTurns, Words
 from gateway.types.worker import Worker
 
 __all__ = [
@@ -51,5 +51,6 @@ __all__ = [
     "Upstream",
     "Voice",
     "WantedTurns",
+    "Words",
     "Worker",
 ]

@@ -22,6 +22,10 @@ class Reloaded:
     later: tuple[str, ...] = ()
     """Settings that differ from those the process runs with and take effect at the next start: `server.port`."""
     faults: tuple[Fault, ...] = ()
+    others: int | None = 0
+    """Other processes that have read them too; None: nobody knows, for the store is away."""
+    behind: int = 0
+    """Other processes that have not: files are broken where they are, or they did not answer in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +87,11 @@ class KnowledgeShelves(NamedTuple):
     """Newest first."""
     ingest: Callable[[Collection[str]], Awaitable[knowledge.IngestJob]]
     """Begin a job; none named: all. Raises Conflict where one of them is being ingested, NotWritable, DiskFull."""
-    jobs: Callable[[], Sequence[knowledge.IngestJob]]
-    """Those that run and the last that ended, newest first."""
+    jobs: Callable[[], Awaitable[Sequence[knowledge.IngestJob]]]
+    """Of all processes: those that run and the last that ended, newest first. Of this one while the store is away."""
     watched: Callable[[str], AsyncGenerator[knowledge.IngestJob, None]]
-    """A job as it is now, whenever it has changed, and once in a while, until it has ended.
+    """A job as it is now, whenever it has changed, and once in a while, until it has ended; where it is another
+    process's, until the store goes, too. Raises StoreUnavailable where only the store could tell.
 
     Who stops watching stops nothing."""
     search: Callable[[str, Query, Retrieval], Awaitable[knowledge.Looked]]

@@ -1,5 +1,6 @@
 """What an administrator sees of the knowledge: collections, their versions, and jobs that ingest them."""
 
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -85,6 +86,11 @@ class IngestJob:
     code: str
     """Of the error that it failed with, such as `insufficient_storage`; empty where it did not fail."""
 
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+        return self.state in ("done", "failed")
+
 
 class Looked(NamedTuple):
     """What a search of one collection brought."""
@@ -94,3 +100,20 @@ class Looked(NamedTuple):
     retrieved: Retrieved
     milliseconds: float
     """Of the search; opening a version that is not served is not in them."""
+
+
+class Elsewhere(NamedTuple):
+    """The other processes that ingest: what one tells them, and what it hears of them."""
+
+    begin: Callable[[IngestJob], Awaitable[None]]
+    """Have this job's collections to oneself. Raises Conflict where another process ingests one of them."""
+    tell: Callable[[IngestJob], None]
+    """A job of this process, as it is now. Never waits, never raises."""
+    serve: Callable[[], None]
+    """There is another version to serve. Never waits, never raises."""
+    listed: Callable[[], Awaitable[Sequence[IngestJob]]]
+    """Jobs of all processes, as far as they are known, newest first. Never raises."""
+    watched: Callable[[str], AsyncGenerator[IngestJob, None]]
+    """A job as it is now, whenever it has changed, and once in a while, until it has ended or nobody knows more.
+
+    Raises NotFound, StoreUnavailable, before anything is told."""

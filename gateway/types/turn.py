@@ -1,6 +1,6 @@
 """The record of one question and its answer: while it is made, and as it is kept."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -12,6 +12,20 @@ Outcome: TypeAlias = Literal["ok", "client_gone", "refused", "upstream_error", "
 
 Upstream: TypeAlias = Literal["", "ended", "failed", "cancelled"]
 """What became of the answer's source: none was asked; it ended by itself; it failed; it was hung up on."""
+
+
+@dataclass(slots=True)
+class Words:
+    """What was said in a turn, where the log tells it (`[log] content`). No record and no trace has it from here."""
+
+    asked: str
+    """The last words of the person."""
+    sent: Sequence[tuple[str, str]] = ()
+    """What was composed for the upstream: the role and the text of each message."""
+    generated: list[str] = field(default_factory=list)
+    """What the upstream said, in pieces, before it was made fit for the voice."""
+    answered: list[str] = field(default_factory=list)
+    """What went out, in pieces."""
 
 
 @dataclass(slots=True)
@@ -42,6 +56,8 @@ class Turn:
     """The answer before, as the caller has it: what was spoken of one that was interrupted. With `heard`, or empty."""
     said: list[str] | None = None
     """What was sent of the answer, in pieces, in no log either; None: the words are not kept."""
+    words: Words | None = None
+    """All that was said, for the log; None: it tells no words."""
     attempts: list[Attempted] = field(default_factory=list)
     filler: bool = False
     """A filler was said."""

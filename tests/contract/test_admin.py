@@ -213,7 +213,12 @@ async def test_a_reload_serves_what_files_say(tmp_path: Path) -> None:
     async with administered(tmp_path, {"nora": NORA, "emil": "You are Emil.\n"}) as gateway:
         file = gateway.root / "prompts" / "emil.md"
         file.write_text("---\nlanguage: de\n---\nDu bist Emil.\n")
-        assert await gateway.answer("POST", "/admin/reload") == {"changed": ["agent emil"], "later": []}
+        assert await gateway.answer("POST", "/admin/reload") == {
+            "changed": ["agent emil"],
+            "later": [],
+            "others": 0,
+            "behind": 0,
+        }
         assert (await gateway.answer("GET", "/admin/agents/emil"))["serving"] == "as written"
 
         file.write_text("---\nlanguage: de\ncolour: red\nstream: maybe\n---\nDu bist Emil.\n")

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.load.instruments import agreed, differences, place
+from tests.load.differing import differences
+from tests.load.instruments import agreed, place
 from tests.load.mixture import KINDS, Asked, Told, mixture
 from tests.scraped import Scraped
 

@@ -131,6 +131,7 @@ def main() -> int:
     """Measure and print; 1 where a promise is broken, or nothing is there to be measured."""
     parser = argparse.ArgumentParser(prog="python -m tests.deploy", description="What a proxy adds.")
     parser.add_argument("--count", type=int, default=200, help="pairs of requests; half as many hang-ups a phase")
+    parser.add_argument("--workers", type=int, default=1, help="processes of the gateway")
     parser.add_argument("--caddy", action="append", default=[], metavar="PATH", help="this Caddy too")
     given = parser.parse_args()
     every = wanted(given.caddy)
@@ -138,7 +139,7 @@ def main() -> int:
     with contextlib.ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="proxies-")))
         place.joinpath("gateway").mkdir()
-        behind = stack.enter_context(gateway(place / "gateway"))
+        behind = stack.enter_context(gateway(place / "gateway", given.workers))
         for name, start in every.items():
             print(name, flush=True)
             (place / "proxy").mkdir()

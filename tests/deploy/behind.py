@@ -24,6 +24,7 @@ CONFIG = """
 prompts = "{place}"
 [server]
 drain_notice = 0
+workers = {workers}
 trusted_proxies = ["127.0.0.1"]
 [auth]
 anonymous = false
@@ -73,11 +74,11 @@ class Behind:
 
 
 @contextlib.contextmanager
-def gateway(place: Path) -> Iterator[Behind]:
-    """A gateway process that asks a model on a port of its own, for callers with a key."""
+def gateway(place: Path, workers: int = 1) -> Iterator[Behind]:
+    """A gateway that asks a model on a port of its own, for callers with a key."""
     port = free_port()
     (place / "guide.md").write_text(AGENT, encoding="utf-8")
-    text = CONFIG.format(place=place, port=port)
+    text = CONFIG.format(place=place, port=port, workers=workers)
     with gateway_process(text, {"GATEWAY_VAR": str(place), "GATEWAY_ADMIN_KEY": ADMIN}) as running:
         yield Behind(running.url, _key(running.url), port, lambda: running.log)
 

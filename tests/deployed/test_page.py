@@ -130,6 +130,7 @@ def test_the_page_leads_from_a_clone_to_a_new_version_behind_tls(layer: Layer) -
     ]
     printed = run(layer, "\n".join(steps), network=False)
     assert '"status":"ok"' in printed or '"status":"degraded"' in printed
+    assert "event: end" in printed.partition("[DONE]")[2]
     answer = said(printed[printed.index("data: ") : printed.index("[DONE]") + len("[DONE]")])
     assert "boat" in answer
     for number in range(CALLERS):

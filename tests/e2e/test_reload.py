@@ -131,8 +131,11 @@ async def test_a_broken_file_leaves_the_old_one_serving(running: Gateway, tmp_pa
             and await said(running.url, "agents/emil") == "You are Emil."
         )
 
+    async def remarked() -> bool:
+        return "taken at the next start only: log.format" in running.log  # --port wins over server.port
+
     await until(mended)
-    assert "taken at the next start only: log.format" in running.log  # --port wins over server.port
+    await until(remarked)  # it is said once it is served
 
 
 async def test_new_knowledge_is_served_without_a_restart(tmp_path: Path) -> None:

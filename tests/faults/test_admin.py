@@ -77,7 +77,7 @@ async def test_n05_a_chat_key_opens_no_operation(tmp_path: Path) -> None:
         for method, path in [*((one.method, one.path.format(**GOOD)) for one in OPERATIONS), ("GET", "/openapi.json")]:
             answer = await gateway.http.request(method, path, headers={"authorization": "Bearer chat-key"})
             assert (answer.status_code, answer.json()["error"]["code"]) == (403, "insufficient_scope"), path
-        assert gateway.cabinet.generations == {} and gateway.jobs.all() == [] and gateway.desk.asked == []
+        assert gateway.cabinet.generations == {} and await gateway.jobs.all() == [] and gateway.desk.asked == []
 
 
 async def test_n37_nothing_changes_without_a_key(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ async def test_n37_nothing_changes_without_a_key(tmp_path: Path) -> None:
             ):
                 answer = await gateway.http.request(one.method, one.path.format(**GOOD), headers=headers)
                 assert answer.status_code == 401, (one, headers, answer.text)
-        assert (gateway.cabinet.keys, gateway.cabinet.generations, gateway.jobs.all()) == ({}, {}, [])
+        assert (gateway.cabinet.keys, gateway.cabinet.generations, await gateway.jobs.all()) == ({}, {}, [])
         assert gateway.desk.asked == []
 
 
@@ -106,7 +106,7 @@ async def test_n37_get_and_head_change_nothing(running: Administered) -> None:
             others = {other.method for other in OPERATIONS if other.path == one.path}
             assert status in ((200, 404) if "GET" in others else (404, 405, 400)), (method, path)
     assert everything(running.root) == before
-    assert (running.cabinet.keys, running.cabinet.generations, running.jobs.all()) == ({}, {}, [])
+    assert (running.cabinet.keys, running.cabinet.generations, await running.jobs.all()) == ({}, {}, [])
     assert (running.desk.sessions, running.desk.faces) == ({}, {})
     assert {what for what, _ in running.desk.asked} == {"listed", "shown", "faces", "face"}
 
@@ -127,7 +127,7 @@ async def test_n21_a_name_that_is_a_path_reaches_no_file(running: Administered) 
         for method, verb, body in verbs:
             status, answer = await raw(running, method, f"{KNOWLEDGE}/{name}{verb}", body)
             assert (status, answer["error"]["code"]) in ((400, "invalid_name"), (404, "not_found")), (name, verb)
-    assert everything(running.root) == before and running.jobs.all() == []
+    assert everything(running.root) == before and await running.jobs.all() == []
 
 
 async def test_n29_a_body_that_is_not_json_is_refused(running: Administered) -> None:
@@ -137,7 +137,7 @@ async def test_n29_a_body_that_is_not_json_is_refused(running: Administered) -> 
             path = one.path.format(**GOOD)
             answer = await running.http.post(path, content=b'{"scope": "admin"}', headers={"content-type": kind})
             assert (answer.status_code, answer.json()["error"]["code"]) == (415, "unsupported_media_type")
-    assert running.cabinet.keys == {} and running.jobs.all() == []
+    assert running.cabinet.keys == {} and await running.jobs.all() == []
 
 
 async def test_n48_a_search_of_a_collection_that_does_not_exist_is_a_404(running: Administered) -> None:
@@ -219,7 +219,7 @@ async def test_s07_a_damaged_index_is_answered_from_the_version_before(tmp_path:
             for one in (await gateway.answer("GET", f"{KNOWLEDGE}/lighthouse"))["versions"]
         }
         assert states == {broken: "damaged", shown["serving"]: "sound"}
-        job = await over(gateway, gateway.jobs.all()[0].id)
+        job = await over(gateway, (await gateway.jobs.all())[0].id)
         assert job["state"] == "done" and job["collections"][0]["version"] > broken
         assert "nest in June" in await asked(gateway, upstream)
         (shown,) = (await gateway.answer("GET", KNOWLEDGE))["collections"]
@@ -318,7 +318,7 @@ async def test_s10_an_ingest_on_a_full_disk_is_refused(tmp_path: Path, upstream:
             before = everything(small)
             answer = await gateway.answer("POST", f"{KNOWLEDGE}/lighthouse/ingest", status=507)
             assert answer["error"]["code"] == "insufficient_storage" and "MiB are free" in answer["error"]["message"]
-            assert everything(small) == before and gateway.jobs.all() == []
+            assert everything(small) == before and await gateway.jobs.all() == []
             assert "nest in June" in await asked(gateway, upstream)
 
 
@@ -368,4 +368,4 @@ async def test_s11_a_read_only_disk_is_served_from(tmp_path: Path, upstream: Ups
             (shown,) = (await gateway.answer("GET", KNOWLEDGE))["collections"]
             assert (shown["soundness"], shown["problem"]) == ("sound", "")
     with pytest.raises(KnowledgeError):
-        ingest.rollback(tmp_path / "var", "lighthouse")
+        ingest.rollback(versions.shelf(tmp_path / "var", "lighthouse"))

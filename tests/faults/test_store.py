@@ -6,15 +6,18 @@ import signal
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gateway import store
-from gateway.errors import StoreUnavailable
+from gateway.errors import Conflict, StoreUnavailable
 from gateway.store import Store
+from gateway.store.ingests import GONE
 from gateway.types import Quota, Rate
-from tests.stores import HELD, Server, opened, settings, until, worker
+from gateway.types.knowledge import IngestJob
+from tests.stores import HELD, INGESTED, Server, opened, settings, until, worker
 
 QUOTAS = [Quota("key:abcdefghijkl", Rate(requests=100_000, streams=1000)), Quota("agent:nora", Rate(requests=100_000))]
 TIMEOUT = 0.05
@@ -180,10 +183,10 @@ async def test_s02_places_are_right_again_after_the_store_lost_them(server: Serv
 
 
 async def test_a_killed_worker_gives_its_places_back(server: Server, tmp_path: Path) -> None:
-    """The places of a process that was killed are free when their lease is over, not before."""
-    async with opened(server, tmp_path / "here", lease=1.0) as given:
-        with worker(tmp_path / "there", server.url, lease=1.0, streams=3) as (pid, _):
-            await asyncio.sleep(1.5)  # it renews them
+    """The places of a process that was killed are free as soon as it is missed, long before their lease is over."""
+    async with opened(server, tmp_path / "here", missed=1.0) as given:
+        with worker(tmp_path / "there", server.url, streams=3, missed=1.0) as (pid, _):
+            await asyncio.sleep(1.5)  # it says that it lives
             assert not (await given.admit([HELD])).allowed
             os.kill(pid, signal.SIGKILL)
             killed = time.monotonic()
@@ -192,6 +195,29 @@ async def test_a_killed_worker_gives_its_places_back(server: Server, tmp_path: P
                 assert time.monotonic() - killed < 3.0
             admission.release()
         assert time.monotonic() - killed > 0.3
+
+
+async def test_a_killed_workers_ingest_has_failed(server: Server, tmp_path: Path) -> None:
+    """As soon as it is missed every other process says so, whoever watches is told, and its collection is free."""
+    again = replace(INGESTED, id="job_fedcba9876543210")
+    async with opened(server, tmp_path, missed=1.0) as given:
+        with worker(tmp_path, server.url, missed=1.0) as (pid, _):
+            watching = asyncio.create_task(watched(given, INGESTED.id))
+            await asyncio.sleep(1.5)  # it says that it lives
+            with pytest.raises(Conflict, match=INGESTED.id):
+                await given.ingests.begin(again)
+            assert not watching.done()
+            os.kill(pid, signal.SIGKILL)
+            async with asyncio.timeout(3.5):
+                last = (await watching)[-1]
+        assert (last.state, last.code, last.faults[-1].problem) == ("failed", "shutting_down", GONE)
+        assert [(one.id, one.state) for one in await given.ingests.listed()] == [(INGESTED.id, "failed")]
+        await given.ingests.begin(again)
+
+
+async def watched(given: Store, job: str) -> list[IngestJob]:
+    """All that is told of a job."""
+    return [one async for one in given.ingests.watched(job)]
 
 
 async def test_s13_the_process_that_runs_the_store_is_killed(tmp_path: Path) -> None:

@@ -1,9 +1,8 @@
-"""`python -m tests.load.instruments --count 10000`: do all that tell of turns tell the same?
+"""`python -m tests.load.instruments --count 10000 --workers 3`: do all that tell of turns tell the same?
 
-A gateway process is asked for turns of every ending (`mixture.py`), some at once. Then each turn's line in the log, its
-record in `/admin/turns` and what the upstream counted itself are held against what the turn was, one by one, and the
-metrics against the sums of the lines, and the spans that a collector got against the lines. Nothing may be missing,
-doubled or different.
+A gateway, of one process or of several workers, is asked for turns of every ending (`mixture.py`), some at once. Then
+what tells of them is held against what they were (`differing.py`): nothing may be missing, doubled or different. While
+turns run the metrics are scraped, wherever that lands: no count may fall between two scrapes.
 """
 
 import argparse
@@ -11,9 +10,8 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,18 +20,22 @@ import orjson
 
 from tests.caller import calling
 from tests.collector import Collector, Span, collecting
-from tests.load.mixture import THEIRS, Asked, Told, mixture
-from tests.scraped import Scraped, scraped
+from tests.load.differing import differences, untraced
+from tests.load.mixture import Asked, Told, mixture
+from tests.scraped import scraped
 from tests.serving import Gateway, gateway_process
 from tests.upstream import Upstream, scripted
 
 CALLERS = 8
 ROUND = 900
 """Turns before their records are read: the API lists a thousand."""
+BETWEEN = 0.1
+"""Seconds between two scrapes."""
 WITHIN = 15.0
 """Seconds until what has ended must be told."""
 CONFIG = """
 prompts = "{prompts}"
+server.workers = {workers}
 [breaker]
 failures = 1000
 [routes.main]
@@ -61,27 +63,29 @@ You answer.
 
 
 class Place(NamedTuple):
-    """A gateway, its upstream, what the upstream counted, and who collects its traces."""
+    """A gateway, its upstream, what the upstream counted, who collects its traces, and of how many workers it is."""
 
     gateway: Gateway
     upstream: Upstream
     asked: Asked
     collector: Collector
+    workers: int
 
 
 @asynccontextmanager
-async def place() -> AsyncIterator[Place]:
-    """The upstream in this loop, the gateway as a process."""
+async def place(workers: int = 1) -> AsyncIterator[Place]:
+    """The upstream in this loop, the gateway as a process, or as several."""
     asked = Asked()
     async with scripted(asked.answered) as upstream, collecting() as collector:
         upstream.remember = False
         with tempfile.TemporaryDirectory(prefix="instruments-") as prompts:
             _written(Path(prompts))
             environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
-            process = gateway_process(CONFIG.format(prompts=prompts, upstream=upstream.url), environ)
+            config = CONFIG.format(prompts=prompts, upstream=upstream.url, workers=workers)
+            process = gateway_process(config, environ)
             gateway = await asyncio.to_thread(process.__enter__)
             try:
-                yield Place(gateway, upstream, asked, collector)
+                yield Place(gateway, upstream, asked, collector, workers)
             finally:
                 await asyncio.to_thread(process.__exit__, None, None, None)
 
@@ -121,6 +125,28 @@ async def asked(turns: Sequence[Told], at: Place) -> None:
             callers.create_task(caller())
 
 
+@asynccontextmanager
+async def watched(at: Place) -> AsyncIterator[list[str]]:
+    """What fell between two scrapes, while inside."""
+    fell: list[str] = []
+
+    async def watch() -> None:
+        before = await scraped(at.gateway.url)
+        while True:
+            await asyncio.sleep(BETWEEN)
+            after = await scraped(at.gateway.url)
+            fell.extend(before.fallen(after))
+            before = after
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield fell
+    finally:
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+
+
 async def until(found: Callable[[], Any], whole: Callable[[Any], bool]) -> Any:
     """What is found, once it is whole, or as it is when the time is over."""
     deadline = time.monotonic() + WITHIN
@@ -154,153 +180,38 @@ async def lines(count: int, at: Place) -> list[Any]:
     return list(await until(found, lambda found: len(found) >= count))
 
 
-def differences(
-    turns: Sequence[Told], told: Sequence[Any], kept: dict[str, Any], asked: Asked, seen: Scraped
-) -> Iterator[str]:
-    """What does not agree, in words; nothing where everything does."""
-    by_id = {line["request_id"]: line for line in told}
-    if len(told) != len(turns) or len(by_id) != len(turns) or len(kept) != len(turns):
-        yield f"{len(turns)} turns, {len(told)} lines of {len(by_id)} turns, {len(kept)} records"
-    for one in turns:
-        for what, found in (("line", by_id.get(one.id)), ("record", kept.get(one.id))):
-            if (says := _said(found)) != (wanted := _wanted(one)):
-                yield f"{one}: the {what} says {says}, not {wanted}"
-        if asked.by_turn[one.number] != [target for target, _, _ in one.kind.attempts]:
-            yield f"{one}: the upstream was asked {asked.by_turn[one.number]}"
-    for name, labels, counted in sums(told):
-        if (found := seen.by(name, *labels)) != counted:
-            yield f"{name} by {labels}: {found} where the log has {dict(counted)}"
-    spent = sum(line.get("ttft_ms", 0.0) for line in told) / 1000
-    measured = seen.total("gen_ai_server_time_to_first_token_seconds_sum")
-    if abs(spent - measured) > len(turns) * 5e-6 + 1e-9:  # the log rounds to a hundredth of a millisecond
-        yield f"{measured} s until the first words where the log has {spent}"
-    if seen.value("gateway_inflight_streams"):
-        yield "turns are still in flight"
-
-
 async def spans(at: Place) -> list[Span]:
     """Of turns and of attempts."""
     return [span for span in at.collector.spans if span.kind in ("server", "client")]
-
-
-def untraced(told: Sequence[Any], found: Sequence[Span]) -> Iterator[str]:
-    """What lines and spans do not agree in."""
-    turns = Counter(span.attributes["gateway.request_id"] for span in found if span.kind == "server")
-    by_id = {span.id: span for span in found if span.kind == "server"}
-    attempts: dict[str, list[Span]] = {}
-    for span in sorted((span for span in found if span.kind == "client"), key=lambda span: span.began):
-        attempts.setdefault(span.parent, []).append(span)
-    if turns != Counter(line["request_id"] for line in told) or set(attempts) - set(by_id):
-        yield f"{len(told)} lines, and spans of {len(turns)} turns"
-    for line in told:
-        one = by_id.get(line["span_id"])
-        says = (one.trace, one.attributes["gateway.outcome"], one.attributes.get("error.type", "")) if one else ()
-        if says != (line["trace_id"], line["outcome"], line["code"]):
-            yield f"{line['request_id']}: the span says {says}"
-        tried = [_attempt(each.attributes) for each in attempts.get(line["span_id"], ())]
-        if tried != [(each["target"], each["kind"], each["code"]) for each in line["attempts"]]:
-            yield f"{line['request_id']}: spans of {tried}"
-
-
-def _attempt(told: dict[str, Any]) -> tuple[str, str, str]:
-    return told["gateway.target"], told["gateway.attempt.kind"], told.get("error.type", "")
-
-
-def _wanted(one: Told) -> tuple[Any, ...]:
-    """What must be told of the turn."""
-    kind = one.kind
-    return kind.agent, kind.outcome, kind.code, list(kind.attempts)
-
-
-def _said(found: Any) -> tuple[Any, ...]:
-    """What a line or a record tells; nothing where there is none."""
-    if found is None:
-        return ()
-    attempts = [(each["target"], each["kind"], each["code"]) for each in found["attempts"]]
-    return found["agent"], found["outcome"], found["code"], attempts
-
-
-def sums(told: Sequence[Any]) -> Iterator[tuple[str, tuple[str, ...], Counter[tuple[str, ...]]]]:
-    """What the metrics must say: a name, labels, and the count of each of their values."""
-    attempts = [each for line in told for each in line["attempts"]]
-    failed = [line for line in told if line["code"]]
-    code = {THEIRS: "other"}
-    yield (
-        "gateway_requests_total",
-        ("agent", "route", "outcome"),
-        Counter((line["agent"], line["route"], line["outcome"]) for line in told),
-    )
-    yield (
-        "gateway_attempts_total",
-        ("target", "kind", "code"),
-        Counter((each["target"], each["kind"], code.get(each["code"], each["code"])) for each in attempts),
-    )
-    yield (
-        "gateway_errors_total",
-        ("outcome", "code"),
-        Counter((line["outcome"], code.get(line["code"], line["code"])) for line in failed),
-    )
-    yield (
-        "gateway_midstream_failures_total",
-        ("code",),
-        Counter((line["code"],) for line in failed if line["target"] and line["outcome"] != "client_gone"),
-    )
-    yield (
-        "gateway_client_disconnects_total",
-        ("phase",),
-        Counter((line["phase"],) for line in told if line["outcome"] == "client_gone"),
-    )
-    passed_on = [line["attempts"] for line in told if len(line["attempts"]) > 1]
-    yield (
-        "gateway_fallbacks_total",
-        ("from", "to", "reason"),
-        Counter((first["target"], second["target"], first["code"]) for first, second in passed_on),
-    )
-    for name, moment in (
-        ("gen_ai_server_time_to_first_token_seconds", "ttft_ms"),
-        ("gateway_first_clause_seconds", "first_clause_ms"),
-        ("gateway_longest_gap_seconds", "longest_gap_ms"),
-    ):
-        yield f"{name}_count", ("agent",), Counter((line["agent"],) for line in told if moment in line)
-    yield (
-        "gen_ai_server_request_duration_seconds_count",
-        ("agent",),
-        Counter((line["agent"],) for line in told),
-    )
-    yield (
-        "gen_ai_client_token_usage_sum",
-        ("gen_ai_token_type",),
-        Counter(
-            {
-                ("input",): sum(line["prompt_tokens"] or 0 for line in told),
-                ("output",): sum(line["completion_tokens"] or 0 for line in told),
-            }
-        ),
-    )
 
 
 async def agreed(count: int, at: Place) -> list[str]:
     """Ask for so many turns; what does not agree afterwards."""
     turns = mixture(count)
     kept: dict[str, Any] = {}
-    for begin in range(0, count, ROUND):
-        some = turns[begin : begin + ROUND]
-        await asked(some, at)
-        kept |= await records(some, at)
+    async with watched(at) as fell:
+        for begin in range(0, count, ROUND):
+            some = turns[begin : begin + ROUND]
+            await asked(some, at)
+            kept |= await records(some, at)
     told = await lines(count, at)
-    seen = await scraped(at.gateway.url)
+    # Of its streams a worker tells the others every second.
+    seen = await until(lambda: scraped(at.gateway.url), lambda seen: not seen.value("gateway_inflight_streams"))
     expected = count + sum(len(one.kind.attempts) for one in turns)
     await until(lambda: spans(at), lambda spans: len(spans) >= expected)
-    return [*differences(turns, told, kept, at.asked, seen), *untraced(told, await spans(at))]
+    if (workers := seen.value("gateway_workers")) != at.workers:
+        fell.append(f"{workers:g} of {at.workers} workers are seen")
+    return [*fell, *differences(turns, told, kept, at.asked, seen), *untraced(told, await spans(at))]
 
 
-async def main_run(count: int) -> bool:
+async def main_run(count: int, workers: int) -> bool:
     """Ask, print, and say whether all agree."""
-    async with place() as at:
+    async with place(workers) as at:
         began = time.monotonic()
         found = await agreed(count, at)
         requests = sum(map(len, at.asked.by_turn.values()))
-        print(f"{count} turns, {requests} requests to the upstream, {time.monotonic() - began:.1f} s")
+        by = f" of {workers} workers" if workers > 1 else ""
+        print(f"{count} turns{by}, {requests} requests to the upstream, {time.monotonic() - began:.1f} s")
     for one in found[:20]:
         print(f"  {one}"[:300])
     agree = "metrics, log lines, records, spans and the upstream's own count agree"
@@ -312,7 +223,9 @@ def main() -> int:
     """Read the arguments; 1 where something differs."""
     parser = argparse.ArgumentParser(prog="python -m tests.load.instruments", description="Do the instruments agree?")
     parser.add_argument("--count", type=int, default=10_000)
-    return 0 if asyncio.run(main_run(parser.parse_args().count)) else 1
+    parser.add_argument("--workers", type=int, default=1)
+    arguments = parser.parse_args()
+    return 0 if asyncio.run(main_run(arguments.count, arguments.workers)) else 1
 
 
 if __name__ == "__main__":

@@ -17,6 +17,11 @@ VALUES = ("upstream-key-1234", 'quo"ted\\key', "upstream-key-1234-longer", "abc"
         ("Incorrect API key provided: sk-proj-abcDEF_123456.", "Incorrect API key provided: [redacted]."),
         ("key gw_abc123def456_0123456789 is", "key [redacted] is"),
         ("Authorization: Bearer eyJhbGciOiJIUzI1NiJ9.e30", "Authorization: [redacted]"),
+        ("Bearer\\neyJhbGciOiJIUzI1NiJ9.e30, as it is quoted", "[redacted], as it is quoted"),
+        (
+            r'{"m":"{\"llmAPIKey\": \"def\", \"apiKey\":\"abc\"}"}',
+            r'{"m":"{\"llmAPIKey\": \"[redacted]\", \"apiKey\":\"[redacted]\"}"}',
+        ),
         ("POST /k/iDvWun5TGo_aevIMMG5aBDdPLsF8FJ9B/chat/completions", "POST /k/[redacted]/chat/completions"),
         (
             '{"apiKey":"abc","llmAPIKey": "def", "faceId":"f"}',

@@ -79,6 +79,11 @@ class ReloadDone:
     """What is served anew: `agent nora`, `route main`, `knowledge lighthouse`."""
     later: tuple[str, ...]
     """Settings that were changed and take effect at the next start."""
+    others: int | None = 0
+    """Other processes, of this port or of other machines, that have read them too; null: the store is away, and nobody
+    knows."""
+    behind: int = 0
+    """Other processes that have not: files are broken where they are, or they did not answer in time."""
 
 
 def _serving(served: Agent | None, written: Agent | None) -> Serving:
@@ -131,8 +136,8 @@ async def rotated(request: Request[State], _: Nothing) -> Response:
 
 
 async def reloaded(request: Request[State], _: Nothing) -> Response:
-    """Read settings, agents and knowledge pointers again; where a file is broken nothing changes."""
+    """Read settings, agents and knowledge pointers again, in every process; where a file is broken nothing changes."""
     done = await request.state["reload"]()
     if done.faults:
         raise FilesAtFault("Nothing was reloaded, what was served is served still: files are broken.", done.faults)
-    return answered(ReloadDone(tuple(done.changed), tuple(done.later)))
+    return answered(ReloadDone(tuple(done.changed), tuple(done.later), done.others, done.behind))

@@ -102,10 +102,10 @@ class RollbackDone:
 
 
 async def shown(request: Request[State], _: Nothing) -> Response:
-    """Show the collections, and the jobs of this process."""
+    """Show the collections as this process serves them, and the jobs of all."""
     knowledge = request.state["administration"].knowledge
     collections = await knowledge.collections(request.state["brain"]().agents)
-    return answered(KnowledgeShown(list(collections), list(knowledge.jobs())))
+    return answered(KnowledgeShown(list(collections), list(await knowledge.jobs())))
 
 
 async def versions(request: Request[State], _: Nothing) -> Response:

@@ -64,7 +64,13 @@ OPERATIONS = (
         leads=("job", "/id"),
     ),
     Operation(
-        "GET", "/admin/knowledge/jobs/{job}", "An ingest", IngestJob, knowledge.job, errors=(NotFound,), feed=_PROGRESS
+        "GET",
+        "/admin/knowledge/jobs/{job}",
+        "An ingest",
+        IngestJob,
+        knowledge.job,
+        errors=(NotFound, *_KEPT),
+        feed=_PROGRESS,
     ),
     Operation(
         "GET",

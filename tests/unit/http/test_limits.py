@@ -21,6 +21,16 @@ def test_wrong_keys_are_counted_by_address_for_a_minute() -> None:
     assert wrong.spent("a") == 0.0
 
 
+def test_an_address_has_its_wrong_keys_once_over_all_processes() -> None:
+    """What others count counts here, and what is counted here is told to them, until the limit is reached."""
+    told: list[str] = []
+    wrong = WrongKeys(4, told.append, clock=lambda: 100.0)
+    wrong.heard("a")
+    wrong.heard("a")
+    assert [wrong.spent("a") for _ in range(4)] == [0.0, 0.0, 60.0, 60.0]
+    assert told == ["a", "a"] and wrong.spent("b") == 0.0
+
+
 def test_wrong_keys_of_the_whole_world_take_bounded_memory() -> None:
     """The address that was quiet for longest is forgotten; the busy one is not."""
     wrong = WrongKeys(1, clock=lambda: 0.0)

@@ -16,22 +16,9 @@ from gateway.observe.present import NOTHING, joined
 from gateway.observe.shared import FOLDER, shared
 from gateway.types import Worker
 from tests.counting import counting
-from tests.scraped import Scraped
 from tests.unit.observe.test_metrics import NOW, made, turn
 
 ENDED = "gateway_requests_total"
-
-
-def counters(seen: Scraped) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    """The samples of what only ever grows."""
-    endings = ("_total", "_sum", "_count", "_bucket")
-    return {key: value for key, value in seen.samples.items() if key[0].endswith(endings)}
-
-
-def fallen(before: Scraped, after: Scraped) -> list[str]:
-    """What Prometheus would take for a restart."""
-    later = counters(after)
-    return [name for (name, its), value in counters(before).items() if later.get((name, its), -1.0) < value]
 
 
 def descriptors() -> int:
@@ -58,7 +45,7 @@ def test_any_worker_answers_for_all(tmp_path: Path) -> None:
         workers[0].kill()
         after = workers[1].scraped()
         assert (after.value("gateway_workers"), after.value("gateway_inflight_streams")) == (2, 5)
-        assert after.total(ENDED) == 6 and not fallen(before, after)
+        assert after.total(ENDED) == 6 and not before.fallen(after)
         assert after.value("process_resident_memory_bytes") < seen.value("process_resident_memory_bytes") * 0.8
 
 
@@ -76,7 +63,7 @@ def test_a_number_that_is_free_again_goes_on_with_its_counts(tmp_path: Path) -> 
             assert sorted(path.name for path in (tmp_path / FOLDER).iterdir()) == files
         with counting(tmp_path, 0) as (third,):
             assert third.scraped().total(ENDED) == witness.scraped().total(ENDED) == 3
-            assert not [*fallen(before, between), *fallen(between, last), *fallen(last, third.scraped())]
+            assert not [*before.fallen(between), *between.fallen(last), *last.fallen(third.scraped())]
 
 
 def test_no_count_falls_between_two_scrapes_of_a_busy_worker(tmp_path: Path) -> None:
@@ -90,7 +77,7 @@ def test_no_count_falls_between_two_scrapes_of_a_busy_worker(tmp_path: Path) -> 
                 each.begun("scrape")
             for each in witnesses:
                 after = each.answered()
-                assert not fallen(before, after)
+                assert not before.fallen(after)
             before, scrapes = after, scrapes + 1
         assert busy.answer() is None and scrapes > 3
         assert before.total("gen_ai_server_request_duration_seconds_count") == 20_000

@@ -16,6 +16,7 @@ import pytest
 from gateway.errors import Conflict, Fault, NotFound
 from gateway.retrieval import ingest, jobs, retriever, versions
 from gateway.retrieval.jobs import Jobs
+from gateway.retrieval.nowhere import NOWHERE
 from gateway.retrieval.retriever import Retriever
 from gateway.types.knowledge import IngestJob
 from tests.administered import quick, settings
@@ -131,7 +132,7 @@ async def test_the_last_jobs_are_remembered(root: Path) -> None:
     async with opened(root, waits) as (ingests, _):
         for _ in range(jobs.KEPT + 5):
             last = await end(ingests, await ingests.begin(["lighthouse"]))
-        assert len(ingests.all()) == jobs.KEPT + 1 and ingests.all()[0] == last
+        assert len(await ingests.all()) == jobs.KEPT + 1 and (await ingests.all())[0] == last
         slow = await ingests.begin(["slow"])
         with pytest.raises(Conflict, match=slow.id):
             await ingests.begin(["slow"])
@@ -190,11 +191,32 @@ async def test_a_damaged_version_is_built_again(tmp_path: Path) -> None:
 
     async with opened(tmp_path, later, "lighthouse") as (ingests, searches):
         assert searches.missing == ["knowledge:lighthouse:current"] and shelf.current() == broken
-        (job,) = ingests.all()
+        (job,) = await ingests.all()
         go.set()
         assert (await end(ingests, job)).state == "done"
         assert searches.missing == [] and shelf.current() > broken
         assert shelf.version(shelf.current()).passages == 5
+
+
+async def test_a_damaged_version_is_built_again_by_one_process(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where another one has begun, this one leaves it to that, and nothing is amiss."""
+    damage(built(tmp_path, "lighthouse", LIGHTHOUSE))
+
+    async def taken(job: IngestJob) -> None:
+        raise Conflict(f"{job.collections[0].collection}: job job_1 is ingesting it; wait until it has ended.")
+
+    made, elsewhere = settings(tmp_path), NOWHERE._replace(begin=taken)
+    async with (
+        retriever.opened(made, ["lighthouse"], embed_query=HashedModel().query) as searches,
+        jobs.opened(made, searches, quick, elsewhere) as ingests,
+    ):
+        caplog.clear()
+        assert await ingests.all() == [] and searches.missing == ["knowledge:lighthouse"]
+        with pytest.raises(Conflict, match="job_1"):
+            await ingests.begin(["lighthouse"])
+    assert [one.levelname for one in caplog.records] == []
 
 
 @pytest.mark.parametrize("changed", [True, False])
@@ -208,5 +230,5 @@ async def test_only_what_was_current_is_built_again(
         write(tmp_path / "knowledge" / "lighthouse", {"new.md": "New.\n"})
     with caplog.at_level(logging.WARNING):
         async with opened(tmp_path, quick, "lighthouse") as (ingests, searches):
-            assert ingests.all() == []
+            assert await ingests.all() == []
             assert searches.missing == (["knowledge:lighthouse"] if changed else [])

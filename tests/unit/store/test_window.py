@@ -71,6 +71,7 @@ async def test_the_store_rules_as_the_process_does(server: Server) -> None:
             owners = chance.sample(["key:a", "key:b", "agent:n"], chance.randint(1, 3))
             quotas = [Quota(owner, Rate(chance.choice((0, 5, 40, 90)), chance.choice((0, 2, 6)))) for owner in owners]
             keys = [f"gateway:{kind}:{owner}" for owner in owners for kind in ("window", "streams")]
+            keys.append("gateway:processes")
             rates = [part for quota in quotas for part in _rate(quota)]
             before = _now(server)
             told = await connection.run(ADMIT, keys, (f"l{number}", 30_000, *rates))

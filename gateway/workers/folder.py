@@ -1,0 +1,58 @@
+"""The folder that the workers of one supervisor share while it lives: `{var}/workers/…`.
+
+Its lock is inherited by the workers, so that it is free when the last of them has ended, however that was. A folder
+whose lock is free was left behind, and is removed by the next supervisor.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+LOCK = "lock"
+
+
+class Folder(NamedTuple):
+    """Where it is, and the descriptor that says it is in use."""
+
+    path: Path
+    lock: int
+
+    @property
+    def metrics(self) -> Path:
+        """Where `prometheus_client` of each worker writes what it counts (PROMETHEUS_MULTIPROC_DIR)."""
+        return self.path / "metrics"
+
+
+@contextmanager
+def folder(var: Path) -> Iterator[Folder]:
+    """An empty one for the length of the block. Raises OSError where nothing can be written."""
+    place = (var / "workers").absolute()
+    place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for left in place.iterdir():
+        _removed(left)
+    path = Path(tempfile.mkdtemp(dir=place))
+    lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        found = Folder(path, lock)
+        found.metrics.mkdir()
+        yield found
+    finally:
+        os.close(lock)
+        _removed(path)
+
+
+def _removed(path: Path) -> None:
+    """Remove it, unless somebody uses it, or it has no lock yet."""
+    with suppress(OSError):
+        lock = os.open(path / LOCK, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path, ignore_errors=True)
+        finally:
+            os.close(lock)

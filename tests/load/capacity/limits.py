@@ -1,0 +1,109 @@
+"""What breaks first: at how many sessions each thing comes to its end, and what one does then. Pure."""
+
+import math
+from typing import NamedTuple
+
+from tests.load.capacity.calculation import WEEK, Assumptions, needs, turn
+from tests.load.capacity.figures import Figures
+
+SPENT = 0.1
+"""Share of each gateway's core that may go into reading keys."""
+SHOWN = 60.0
+"""Seconds of turns that the list of the last ones should go back."""
+RECORDS = 1000
+"""`[store] turns`."""
+INDEXED = 10_000
+"""Sessions that are listed (`store.sessions.MOST_INDEXED`)."""
+LISTED = 3600.0
+"""Seconds that the list of sessions should go back."""
+PROXY = 10_000.0
+"""Megabits a second of one proxy's network."""
+
+
+class Limit(NamedTuple):
+    """One thing that comes to its end."""
+
+    sessions: float
+    """From so many on; infinite where it never does."""
+    name: str
+    what: str
+    """How it is then."""
+    then: str
+    """What one does."""
+    hard: bool
+    """Whether the gateway does not go on beyond it with settings alone: its code, or another fleet, is what helps."""
+
+
+def limits(figures: Figures, given: Assumptions) -> list[Limit]:
+    """All of them, the nearest first."""
+    one = turn(figures, given)
+    each = needs(1_000_000, figures, given)
+    a_turn = given.cycle / given.burst
+    (register,) = figures.register
+    found = [
+        Limit(
+            _register(register.change_us, given),
+            "keys at hand",
+            "every process reads all keys again when a session's key is made, and a tenth of its core goes into that"
+            f" ({register.change_us:g} µs a key)",
+            "let Simli start sessions of the agents that `agents apply` registers: they call by a capability, and have"
+            " no key (`launched` = 0); else a register that reads only what changed has to be written",
+            hard=True,
+        ),
+        Limit(
+            1e6 * given.redis_gb / each.kept if each.kept else math.inf,
+            "the memory of Redis",
+            f"what was said in a month fills the {given.redis_gb:g} GB of one Redis",
+            "`transcript: false` in agent files, where nobody reads it; a larger Redis; else the month must become a"
+            " setting",
+            hard=True,
+        ),
+        Limit(
+            given.full / one.core * a_turn,
+            "one process",
+            f"it is {given.full:.0%} full",
+            "more workers (`--workers`), then more pods: the autoscaler does it",
+            hard=False,
+        ),
+        Limit(
+            given.full / one.redis * a_turn,
+            "the core of Redis",
+            f"it is {given.full:.0%} full, and Redis works on one",
+            "further fleets (below); a Redis cluster is not spoken to: scripts take keys of several slots",
+            hard=True,
+        ),
+        Limit(
+            RECORDS / SHOWN * a_turn,
+            "the list of the last turns",
+            "it goes back less than a minute",
+            "`[store] turns`, some 2 kB of Redis each; the log has all of them",
+            hard=False,
+        ),
+        Limit(
+            INDEXED / LISTED * given.session / given.launched if given.launched else math.inf,
+            "the list of sessions",
+            "it goes back less than an hour",
+            "ask for a session by its id: each is there for a month, whatever is listed",
+            hard=False,
+        ),
+        Limit(
+            PROXY / max(each.out_mbit, each.in_mbit) * 1e6,
+            "one proxy",
+            "10 Gbit/s go through it",
+            "several, by DNS or a balancer of connections",
+            hard=False,
+        ),
+    ]
+    return sorted(found, key=lambda limit: limit.sessions)
+
+
+def _register(change_us: float, given: Assumptions) -> float:
+    """Sessions at which `SPENT` of a core goes into keys: changes and keys both grow with the sessions."""
+    a_session = given.launched / given.session
+    keys = a_session * given.day * (WEEK + given.longest)
+    return math.sqrt(SPENT / (a_session * keys * change_us / 1e6)) if given.launched else math.inf
+
+
+def cell(figures: Figures, given: Assumptions) -> float:
+    """Sessions of one fleet: gateways that share one Redis."""
+    return min(limit.sessions for limit in limits(figures, given) if limit.hard)
