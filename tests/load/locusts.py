@@ -26,11 +26,11 @@ from locust.env import Environment
 from locust.html import get_html_report
 from locust.stats import stats_history
 
-from tests.bench.report import number
 from tests.load.agreeing import compared
 from tests.load.listening import Heard, Hearing
 from tests.load.plan import ARRIVING, Plan
 from tests.load.steps import Kind, Step, Window, measured
+from tests.load.terminal import HEAD, line
 from tests.load.traffic import TURNS, Ask, Conversation, Turn, body, cycle
 
 PATIENCE = 20.0
@@ -41,10 +41,6 @@ BEAT = 0.05
 """Seconds between two looks at the clock."""
 SCRAPE = 10.0
 """Seconds in which /metrics has to answer."""
-HEAD = (
-    " users  answers    first words, ms     longest gap   whole, s  failed   late\n"
-    "        a second   p50   p95   p99         p99, ms        p95             ms"
-)
 
 
 class Left(Exception):
@@ -118,16 +114,6 @@ class Running:
         print(line(step), flush=True)
 
 
-def line(step: Step) -> str:
-    """One step in 80 columns; a second line where it was not kept."""
-    first = "".join(f"{number(value * 1000, 0):>6}" for value in step.first)
-    row = (
-        f"{step.users:6} {step.answers / step.seconds:9.1f}{first}{number(step.gap.p99 * 1000, 0):>16}"
-        f"{number(step.whole.p95, 2):>11}{step.failed:8}{step.late_ms:7.0f}"
-    )
-    return row if step.verdict == "kept" else f"{row}\n        {step.says}"
-
-
 def fetched(url: str, key: str = "") -> str:
     """A page; empty where there is none."""
     if not url:
@@ -162,6 +148,7 @@ class Person(locust.User):
         own = self.running.people
         self.running.people += 1
         self._chance = random.Random(own)
+        self._phase = own * 0.618 % 1  # evenly spread, however many there are
         self._model, self._language = plan.models[own % len(plan.models)]
         self._url = f"{plan.url}/chat/completions"
         self._headers = {"content-type": "application/json", "user-agent": "gateway-load"}
@@ -175,12 +162,12 @@ class Person(locust.User):
 
     @locust.task
     def converse(self) -> None:
-        """One conversation. The first one begins somewhere in its midst, at some time within a turn."""
+        """One conversation. The first one begins somewhere in its midst, each person's at a time of its own."""
         joined = 0
         if self._joins:
             self._joins = False
             joined = self._chance.randrange(round(TURNS.middle))
-            gevent.sleep(self._chance.uniform(0, cycle()))
+            gevent.sleep(self._phase * cycle())
         conversation = Conversation(self._chance, self._language, joined=joined)
         if not joined:
             self._pause(conversation.heard(self._asked("greeting", conversation.greeting())))

@@ -230,6 +230,8 @@ def knee(steps: Sequence[Step]) -> Step | None:
 def conclusion(steps: Sequence[Step]) -> str:
     """Where the knee is, in a sentence."""
     held = knee(steps)
+    if held is None and steps and steps[0].verdict == "not judged":
+        return f"Nothing can be said: at {steps[0].users} {steps[0].says}."
     if held is None:
         return f"Already {steps[0].users} people were too many: {steps[0].says}." if steps else "Nothing was measured."
     last = steps[-1]
