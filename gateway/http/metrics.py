@@ -10,7 +10,7 @@ from gateway.http.state import State
 
 
 async def metrics(request: Request[State]) -> Response:
-    """All metrics of this process. They are written off the loop: that takes longer than a word may."""
+    """All metrics, of this process or of all workers. Written off the loop: that takes longer than a word may."""
     accept = request.headers.get("accept", "")
     text, media_type = await asyncio.to_thread(request.state["metrics"], accept)
     return Response(text, headers={**HEADERS, "Content-Type": media_type})
