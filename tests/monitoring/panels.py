@@ -243,11 +243,12 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
                 "state-timeline",
             ),
             Panel(
-                "Store, draining, version",
+                "Store, draining, workers, version",
                 "1 is yes.",
                 [
                     ("gateway_store_up", "store {{instance}}"),
                     ("gateway_draining", "draining {{instance}}"),
+                    ("gateway_workers", "workers {{instance}}"),
                     ("gateway_build_info", "{{version}} {{instance}}"),
                 ],
                 "short",
