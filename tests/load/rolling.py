@@ -236,11 +236,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     given = parser.parse_args()
     course, found = asyncio.run(run(given.streams, given.workers))
-    print(
-        print(
-            f"{given.streams} callers, {given.workers} workers with {course.spread} streams; {found.whole} whole answers"
-        )
-    )
+    whole = f"{found.whole} whole answers"
+    print(f"{given.streams} callers, {given.workers} workers with {course.spread} streams; {whole}")
     print(
         f"killed: {course.spread[0]} streams, another worker after {course.back:.1f} s; rolled in {course.rolled:.1f} s"
     )
