@@ -26,7 +26,7 @@ def agents(settings: Settings, *, routes: bool = True) -> dict[str, Agent]:
             files[str(path)] = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             faults.append(Fault(str(path), 0, "", f"cannot be read as UTF-8 text: {error}"))
-    collections = [path.name for path in settings.knowledge.directory.glob("*") if path.is_dir()]
+    collections = _collections(settings)
     try:
         found = loaded(files, settings.routes if routes else None, collections)
     except ConfigurationError as error:
@@ -63,6 +63,13 @@ def checked(settings: Settings | None, faults: Sequence[Fault] = ()) -> dict[str
     return served
 
 
+def _collections(settings: Settings) -> list[str] | None:
+    """The folders of files; nothing that could be said of where a server has what others ingested."""
+    if settings.chroma_url:
+        return None
+    return [path.name for path in settings.knowledge.directory.glob("*") if path.is_dir()]
+
+
 def read(settings: Settings) -> AgentFiles:
     """The agent files as they are now. What is wrong with one leaves the others alone."""
     agents: dict[str, Agent] = {}
@@ -70,7 +77,7 @@ def read(settings: Settings) -> AgentFiles:
     paths: dict[str, str] = {}
     if not settings.prompts.is_dir():
         faults.append(Fault(str(settings.prompts), 0, "", "no such folder; agent files are looked for here"))
-    collections = [path.name for path in settings.knowledge.directory.glob("*") if path.is_dir()]
+    collections = _collections(settings)
     for file in sorted(settings.prompts.glob("*.md")):
         paths[file.stem] = str(file)
         try:

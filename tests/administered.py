@@ -12,7 +12,7 @@ from gateway.administration import read
 from gateway.app import Drain, create_app
 from gateway.errors import Fault
 from gateway.http.state import Access
-from gateway.retrieval import build, ingest, jobs, retriever
+from gateway.retrieval import build, ingest, jobs, library, retriever
 from gateway.retrieval.jobs import Ingest
 from gateway.retrieval.shelves import shelves
 from gateway.settings import Knowledge, Limits, Route, Settings, Target
@@ -31,7 +31,8 @@ def quick(job: ingest.Job, stop: ingest.Stop) -> Iterator[ingest.Event]:
     """An ingest in this process, with hashed vectors: what is up to date is found by the real one."""
     del stop
     for name in job.collections:
-        found = ingest.unchanged(job, name)
+        with library.opened(Path(job.var), job.chroma_url) as shelves:
+            found = ingest.unchanged(job, shelves.shelf(name))
         if isinstance(found, ingest.Done | Fault):
             yield found
             continue

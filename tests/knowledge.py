@@ -58,9 +58,9 @@ def write(directory: Path, files: Mapping[str, str | bytes]) -> Path:
     return directory
 
 
-def job(root: Path, *collections: str) -> ingest.Job:
-    """Ingest `root/knowledge` into `root/var`."""
-    return ingest.Job(str(root / "knowledge"), str(root / "var"), 800, collections)
+def job(root: Path, *collections: str, url: str = "") -> ingest.Job:
+    """Ingest `root/knowledge` into `root/var`, or into the Chroma server at `url`."""
+    return ingest.Job(str(root / "knowledge"), str(root / "var"), 800, collections, chroma_url=url)
 
 
 def tried(path: Path) -> str:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from gateway import clients
 from gateway.checks.finding import Finding
-from gateway.errors import KnowledgeError
-from gateway.retrieval import embed, ingest, retriever, trial, versions
+from gateway.errors import ChromaUnavailable, KnowledgeError
+from gateway.retrieval import embed, ingest, library, opening, versions
+from gateway.retrieval.library import Shelf
 from gateway.settings import Settings
 from gateway.types import Agent
 
@@ -20,9 +21,10 @@ async def looked(settings: Settings, agents: Mapping[str, Agent]) -> Sequence[Fi
     names = clients.languages(agents)
     if not names:
         return []
-    looks = [asyncio.to_thread(_collection, settings, name) for name in names]
-    found = await asyncio.gather(asyncio.to_thread(_embedding, settings.var), *looks)
-    old = {one.what: one for one in await asyncio.to_thread(fresh, settings, names)}
+    with library.opened(settings.var, settings.chroma_url) as shelves:
+        looks = [asyncio.to_thread(_collection, shelves.shelf(name)) for name in names]
+        found = await asyncio.gather(asyncio.to_thread(_embedding, settings.var), *looks)
+        old = {one.what: one for one in await asyncio.to_thread(fresh, settings, names)}
     return [old.get(one.what, one) if one.level == "ok" else one for one in found]
 
 
@@ -35,23 +37,25 @@ def _embedding(var: Path) -> Finding:
     return Finding("ok", "embedding model", versions.MODEL)
 
 
-def _collection(settings: Settings, name: str) -> Finding:
-    what = f"knowledge {name}"
-    remedy = f"gateway ingest {name}"
-    shelf = versions.shelf(settings.var, name)
-    current = shelf.current()
+def _collection(shelf: Shelf) -> Finding:
+    what = f"knowledge {shelf.collection}"
+    remedy = f"gateway ingest {shelf.collection}"
     try:
-        if current and (problem := trial.fault(shelf.path / current, timeout=TRIAL)):
+        current = shelf.current()
+        if current and (problem := shelf.fault(current, timeout=TRIAL)):
             rest = shelf.candidates()[1:]
             served = f"; the version before it, {rest[0]}, is served" if rest else ""
             return Finding("warning" if rest else "fault", what, f"version {current}: {problem}{served}", remedy)
-        opened = retriever.opened_version(settings.var, name)
+        found = opening.opened_version(shelf)
+    except ChromaUnavailable as error:
+        says, _, remedy = error.message.rpartition(": ")
+        return Finding("fault", what, says, remedy)
     except (KnowledgeError, OSError) as error:
         says = getattr(error, "message", str(error)).removesuffix(": run `gateway ingest`")
         return Finding("fault", what, says, remedy)
-    version = opened.contents.version
-    opened.retired = True
-    opened.leave()
+    version = found.contents.version
+    found.retired = True
+    found.leave()
     says = f"{len(version.files)} files, {version.passages} passages"
     if version.name != current:
         return Finding("warning", what, f"an older version than the current one is served: {version.name}", remedy)
@@ -61,16 +65,19 @@ def _collection(settings: Settings, name: str) -> Finding:
 def fresh(settings: Settings, collections: Iterable[str]) -> Sequence[Finding]:
     """Collections whose files are others than those that their current version was made of."""
     found = []
-    for name in collections:
-        shelf = versions.shelf(settings.var, name)
-        try:
-            version = shelf.version(shelf.current())
-            files = ingest.hashes(settings.knowledge.directory / name)
-        except (KnowledgeError, OSError):
-            continue  # there is none, and others say so
-        if version.fingerprint != versions.fingerprint(files, settings.knowledge.passage_characters):
-            changed = {path for path in {*files, *version.files} if files.get(path) != version.files.get(path)}
-            differ = "file differs" if len(changed) == 1 else "files differ"
-            says = f"{len(changed)} {differ} from what is served" if changed else "made with other settings"
-            found.append(Finding("warning", f"knowledge {name}", says, f"gateway ingest {name}"))
+    with library.opened(settings.var, settings.chroma_url) as shelves:
+        for name in collections:
+            try:
+                shelf = shelves.shelf(name)
+                version = shelf.version(shelf.current())
+                files = ingest.hashes(settings.knowledge.directory / name)
+            except (KnowledgeError, OSError):
+                continue  # there is none, and others say so
+            if shelves.shared and not files:
+                continue  # who serves need not be who ingests
+            if version.fingerprint != versions.fingerprint(files, settings.knowledge.passage_characters):
+                changed = {path for path in {*files, *version.files} if files.get(path) != version.files.get(path)}
+                differ = "file differs" if len(changed) == 1 else "files differ"
+                says = f"{len(changed)} {differ} from what is served" if changed else "made with other settings"
+                found.append(Finding("warning", f"knowledge {name}", says, f"gateway ingest {name}"))
     return found

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gateway.errors import Fault, KnowledgeError
-from gateway.retrieval import ingest, versions
+from gateway.retrieval import ingest, library
 from gateway.settings import Settings
 
 
@@ -36,6 +36,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         str(settings.var),
         knowledge.passage_characters,
         tuple(arguments.collections),
+        chroma_url=settings.chroma_url,
     )
     events = ingest.ingest(job)
     faults = _bars(events) if sys.stdout.isatty() else _lines(events)
@@ -86,24 +87,28 @@ def _rollback(settings: Settings, names: list[str]) -> int:
     if len(names) > 2:
         print("--rollback takes a collection and at most one version", file=sys.stderr)
         return 1
-    name = ingest.rollback(settings.var, *names)
-    print(f"{names[0]}: version {name} is current; a running gateway serves it at once")
+    with library.opened(settings.var, settings.chroma_url) as shelves:
+        name = ingest.rollback(shelves.shelf(names[0]), *names[1:])
+        soon = "within seconds" if shelves.shared else "at once"
+    print(f"{names[0]}: version {name} is current; a running gateway serves it {soon}")
     return 0
 
 
 def _list(settings: Settings, named: list[str]) -> int:
-    root = settings.var / "knowledge"
-    there = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
-    for collection in named or there:
-        shelf = versions.shelf(settings.var, collection)
-        if not shelf.sealed():
-            raise KnowledgeError(f"{collection}: there are no versions of it; there are: {', '.join(there) or 'none'}")
-        for name in shelf.sealed():
-            mark = "*" if name == shelf.current() else " "
-            try:
-                version = shelf.version(name)
-                holds = f"{len(version.files)} files, {version.passages} passages"
-            except KnowledgeError as error:
-                holds = error.message
-            print(f"{mark} {collection} {name}: {holds}")
+    with library.opened(settings.var, settings.chroma_url) as shelves:
+        there = shelves.names()
+        for collection in named or there:
+            shelf = shelves.shelf(collection)
+            sealed, current = shelf.sealed(), shelf.current()
+            if not sealed:
+                known = ", ".join(there) or "none"
+                raise KnowledgeError(f"{collection}: there are no versions of it; there are: {known}")
+            for name in sealed:
+                mark = "*" if name == current else " "
+                try:
+                    version = shelf.version(name)
+                    holds = f"{len(version.files)} files, {version.passages} passages"
+                except KnowledgeError as error:
+                    holds = error.message
+                print(f"{mark} {collection} {name}: {holds}")
     return 0

@@ -70,6 +70,7 @@ GatewayError                  500 server_error            internal_error
 │   ├── GatewayGone           502                         gateway_gone
 │   └── RunLate               504                         run_late: it took longer than it may
 ├── KnowledgeError            500                         ingesting or opening a collection failed
+│   └── ChromaUnavailable     503                         chroma_unavailable: CHROMA_URL's server is away
 └── ConfigurationError        --                          settings and agent files: every fault at once
 
 Statuses and types are OpenAI's: https://platform.openai.com/docs/guides/error-codes
@@ -122,6 +123,7 @@ from gateway.errors.request import (
 )
 from gateway.errors.root import (
     CallerGone,
+    ChromaUnavailable,
     DiskFull,
     Draining,
     GatewayError,
@@ -160,6 +162,7 @@ __all__ = [
     "AdminRefused",
     "AuthenticationError",
     "CallerGone",
+    "ChromaUnavailable",
     "ConfigurationError",
     "Conflict",
     "DiskFull",

@@ -81,3 +81,10 @@ class KnowledgeError(GatewayError):
     """Ingesting or opening a collection failed."""
 
     code = "knowledge_error"
+
+
+class ChromaUnavailable(KnowledgeError):
+    """The server of CHROMA_URL does not answer, or does not let us in."""
+
+    status = 503
+    code = "chroma_unavailable"

@@ -7,7 +7,6 @@ does.
 import json
 import logging
 import os
-import shutil
 import signal
 import sqlite3
 import sys
@@ -23,22 +22,25 @@ import numpy as np
 
 from gateway import observe
 from gateway.errors import Fault, KnowledgeError
-from gateway.retrieval import contents, embed, ingest, lexical, model, split, trial, vectors, versions
+from gateway.retrieval import contents, embed, ingest, lexical, library, model, opening, split, trial, vectors, versions
 from gateway.retrieval.embed import Embed, Vectors
 from gateway.retrieval.ingest import Done, Event, Job, Note, Progress, encoded
 from gateway.types import Passage
 
 Tell: TypeAlias = Callable[[Event], None]
-Try: TypeAlias = Callable[[Path], str]
-"""From a version's directory to what is wrong with it, or nothing: `trial.fault`."""
 KEPT_AT_ONCE = 16
 """Vectors that a killed ingest has to make again, at most."""
 
 
-def build(job: Job, embed_passage: Embed, tell: Tell, tried: Try = trial.fault) -> None:
+def build(job: Job, embed_passage: Embed, tell: Tell, tried: trial.Try = trial.fault) -> None:
     """Build the job's collections, one after the other. A fault of one leaves the others alone."""
+    with library.opened(Path(job.var), job.chroma_url) as shelves:
+        _each(job, shelves, embed_passage, tell, tried)
+
+
+def _each(job: Job, shelves: library.Library, embed_passage: Embed, tell: Tell, tried: trial.Try) -> None:
     for name in job.collections:
-        shelf = versions.shelf(Path(job.var), name)
+        shelf = shelves.shelf(name)
         try:
             with shelf.written():
                 _one(job, shelf, embed_passage, tell, tried)
@@ -50,7 +52,7 @@ def build(job: Job, embed_passage: Embed, tell: Tell, tried: Try = trial.fault) 
             tell(Fault(str(error.filename or shelf.path), 0, "", ingest.refused(error).message))
 
 
-def _one(job: Job, shelf: versions.Shelf, embed_passage: Embed, tell: Tell, tried: Try) -> None:
+def _one(job: Job, shelf: library.Shelf, embed_passage: Embed, tell: Tell, tried: trial.Try) -> None:
     started = time.monotonic()
     directory = Path(job.knowledge) / shelf.collection
     files, passages, faults = _read(directory, job.characters, tell)
@@ -68,37 +70,24 @@ def _one(job: Job, shelf: versions.Shelf, embed_passage: Embed, tell: Tell, trie
             versions.FORM, job.characters, lexical.language_of(passage.text for passage in passages),
             files, len(passages), time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         )  # fmt: skip
-        made, kept = _filled(job, building, version, passages, embed_passage=embed_passage, tell=tell)
-        _accepted(tried(building))
+        rows = contents.embedded(passages)
+        texts = [text for one in rows for text in one.texts]
+        matrix, made = _vectors(job, shelf.collection, texts, embed_passage, tell)
+        matrices = contents.matrices(rows, matrix)
+        opening.filled(shelf, building, version, passages, matrices)
+        _accepted(opening.fault(shelf, building, matrices, tried))
         shelf.seal(building)
     except BaseException as error:
         full = ingest.short(shelf.path)
-        shutil.rmtree(building, ignore_errors=True)  # what is half made takes the room that others need
+        shelf.discard(building)  # what is half made takes the room that others need
         if full:  # each library says it in its own way; what counts is that it is so
             raise KnowledgeError(f"{ingest.FULL}.") from error
         raise
     shelf.point(version.name)
     shelf.sweep()
     taken = time.monotonic() - started
+    kept = len(set(texts)) - made
     tell(Done(shelf.collection, version.name, len(files), len(passages), made, kept, taken, built=True))
-
-
-def _filled(
-    job: Job,
-    building: Path,
-    version: versions.Version,
-    passages: Sequence[Passage],
-    *,
-    embed_passage: Embed,
-    tell: Tell,
-) -> tuple[int, int]:
-    """Fill a version's directory. How many vectors were made for it, and how many were there before."""
-    rows = contents.embedded(passages)
-    texts = [text for one in rows for text in one.texts]
-    matrix, made = _vectors(job, version.collection, texts, embed_passage, tell)
-    versions.shelf(Path(job.var), version.collection).describe(building, version)
-    contents.write(building, version, passages, rows, matrix)
-    return made, len(set(texts)) - made
 
 
 def _accepted(problem: str) -> None:

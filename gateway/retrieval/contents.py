@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +43,7 @@ class Contents:
     speakers: Owners
     """Of each sentence: the place of its passage."""
     lexical: lexical.Lexical
-    dense: dense.Dense
+    dense: dense.Nearest
 
     def nearest(self, vector: Vectors, count: int) -> list[tuple[int, float]]:
         """Places of the passages that hold the nearest windows, with their cosines (`cosine`), nearest first."""
@@ -119,21 +119,32 @@ def _rows(found: Sequence[tuple[str, int]]) -> Rows:
     return Rows([text for text, _ in found], np.array([place for _, place in found], dtype=np.int64))
 
 
-def write(path: Path, version: Version, passages: Sequence[Passage], rows: tuple[Rows, Rows], vectors: Vectors) -> None:
-    """Fill the directory of a version that is being built."""
+class Matrices(NamedTuple):
+    """What `Contents` has of vectors, and whose they are."""
+
+    vectors: Vectors
+    owners: Owners
+    alone: Halves
+    speakers: Owners
+
+
+def matrices(rows: tuple[Rows, Rows], vectors: Vectors) -> Matrices:
+    """Of what was `embedded`: the windows' vectors come first, the sentences' after them."""
+    searched, compared = (one.owners for one in rows)
+    alone = vectors[len(searched) :].astype(np.float16)
+    return Matrices(vectors[: len(searched)], searched, alone, compared)
+
+
+def write(path: Path, version: Version, passages: Sequence[Passage], made: Matrices) -> None:
+    """Fill the directory of a version with all but the store that is searched."""
     with (path / PASSAGES).open("w", encoding="utf-8") as file:
         for passage in passages:
             line = {name: value for name, value in asdict(passage).items() if name not in FOUND}
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
-    searched, compared = (one.owners for one in rows)
-    alone = vectors[len(searched) :].astype(np.float16)
-    vectors = vectors[: len(searched)]
-    np.save(path / VECTORS, vectors)
-    np.save(path / ALONE, alone)
-    np.savez(path / OWNERS, windows=searched, sentences=compared)
+    np.save(path / VECTORS, made.vectors)
+    np.save(path / ALONE, made.alone)
+    np.savez(path / OWNERS, windows=made.owners, sentences=made.speakers)
     lexical.build([titled(passage) for passage in passages], version.language, path / LEXICAL)
-    (path / CHROMA).mkdir()
-    dense.write(path / CHROMA, version, [passages[place] for place in searched], vectors)
 
 
 def _mapped(path: Path) -> npt.NDArray[Any]:
@@ -141,8 +152,8 @@ def _mapped(path: Path) -> npt.NDArray[Any]:
     return np.asarray(np.load(path, mmap_mode="r"))
 
 
-def load(path: Path, version: Version) -> Contents:
-    """Open the directory of a version."""
+def load(path: Path, version: Version, nearest: dense.Nearest | None = None) -> Contents:
+    """Open the directory of a version. `nearest` searches in the place of the store that lies in it."""
     try:
         with (path / PASSAGES).open(encoding="utf-8") as file:
             passages = [Passage(**json.loads(line)) for line in file]
@@ -155,4 +166,5 @@ def load(path: Path, version: Version) -> Contents:
     shapes = [(len(one), version.dimension) for one in (owners, speakers)]
     if len(passages) != version.passages or [vectors.shape, alone.shape] != shapes:
         raise KnowledgeError(f"{path}: holds {len(passages)} passages, its description says {version.passages}")
-    return Contents(version, passages, vectors, owners, alone, speakers, words, dense.load(path / CHROMA, version))
+    nearest = nearest or dense.load(path / CHROMA, version)
+    return Contents(version, passages, vectors, owners, alone, speakers, words, nearest)

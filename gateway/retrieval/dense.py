@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol
 
 import chromadb
 import numpy as np
@@ -43,8 +44,18 @@ def name_of(version: Version) -> str:
     return f"{version.collection}-{version.name}"
 
 
+class Nearest(Protocol):
+    """A version's vectors, wherever they are searched."""
+
+    def search(self, vectors: Vectors, count: int) -> list[list[tuple[int, float]]]:
+        """For each vector the nearest rows, nearest first, with their cosines."""
+
+    def close(self) -> None:
+        """Let go of what is open."""
+
+
 class Dense:
-    """A version's vectors, opened for reading."""
+    """A version's vectors in a store of its own, opened for reading."""
 
     def __init__(self, collection: Collection, opened: ExitStack) -> None:
         self._collection = collection
@@ -120,7 +131,7 @@ def _writable(path: Path, stack: ExitStack) -> Path:
     return place
 
 
-def unreachable(dense: Dense, vectors: Vectors) -> list[int]:
+def unreachable(dense: Nearest, vectors: Vectors) -> list[int]:
     """Places of passages that their own vector does not find.
     Counting would not tell: the graph may lack some."""
     _, group, sizes = np.unique(vectors, axis=0, return_inverse=True, return_counts=True)

@@ -9,6 +9,8 @@ https://huggingface.co/intfloat/multilingual-e5-small
 """
 
 import mmap
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -28,6 +30,8 @@ QUERY_TOKENS = 128
 """Some 500 characters:
 a spoken question is shorter, and the time of a search must not grow with a pasted page."""
 
+CONVERTED = 300.0
+"""Seconds for a conversion, which takes some ten."""
 BLOCK = 32
 """Weights that share one scale; see `unpacked`."""
 
@@ -54,6 +58,21 @@ def unpacked(rows: npt.NDArray[np.uint8]) -> Vectors:
 def directory(var: Path) -> Path:
     """Where the converted model lies."""
     return var / "models" / MODEL
+
+
+def converted(var: Path) -> None:
+    """Convert the model into `var`, in a child process: what that takes is slow to load, and large.
+
+    Raises KnowledgeError.
+    """
+    command = [sys.executable, "-m", "gateway.retrieval.model", str(var)]
+    try:
+        subprocess.run(command, capture_output=True, text=True, timeout=CONVERTED, check=True)  # noqa: S603 (our own module)
+    except subprocess.TimeoutExpired as error:
+        raise KnowledgeError(f"the embedding model was not converted within {CONVERTED:.0f} s") from error
+    except subprocess.CalledProcessError as error:
+        said = (error.stderr.strip().splitlines() or [f"its process ended with {error.returncode}"])[-1]
+        raise KnowledgeError(f"the embedding model cannot be converted: {said}") from error
 
 
 def _table(path: Path) -> npt.NDArray[np.uint8]:

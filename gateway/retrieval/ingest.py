@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
@@ -21,7 +21,7 @@ from tempfile import TemporaryFile
 from typing import TypeAlias
 
 from gateway.errors import DiskFull, Fault, KnowledgeError, NotWritable
-from gateway.retrieval import split, trial, versions
+from gateway.retrieval import library, split, versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,8 @@ class Job:
     """Empty: every folder of `knowledge`."""
     nice: int = 0
     """How far the child that builds stands back: a service that answers beside it gives it what it has to spare."""
+    chroma_url: str = field(default="", repr=False)
+    """The server that versions are brought to; empty: they stay under `var`."""
 
 
 @dataclass(slots=True, eq=False)
@@ -147,7 +149,18 @@ def ingest(job: Job, stop: Stop | None = None) -> Iterator[Event]:
     asked = list(dict.fromkeys(job.collections or there))
     if not asked:
         yield Fault(str(knowledge), 0, "", "holds no collection: put Markdown or text files into a folder in it")
-    changed = []
+    with library.opened(Path(job.var), job.chroma_url) as shelves:
+        changed: list[str] = []
+        yield from _checked(job, shelves, asked, there, changed)
+        if changed:
+            yield from _built(replace(job, collections=tuple(changed)), shelves, stop or Stop())
+
+
+def _checked(
+    job: Job, shelves: library.Library, asked: Sequence[str], there: Sequence[str], changed: list[str]
+) -> Iterator[Event]:
+    """What needs no building; the rest goes to `changed`."""
+    knowledge = Path(job.knowledge)
     for name in asked:
         if name not in there:
             known = ", ".join(there) or "none"
@@ -155,19 +168,16 @@ def ingest(job: Job, stop: Stop | None = None) -> Iterator[Event]:
         elif not versions.NAME.fullmatch(name):
             yield Fault(str(knowledge / name), 0, "", "is no name for a collection: 3 to 64 of A-Z a-z 0-9 . _ -")
         else:
-            found = unchanged(job, name)
+            found = unchanged(job, shelves.shelf(name))
             if isinstance(found, Done | Fault):
                 yield found
             else:
                 changed.append(name)
-    if changed:
-        yield from _built(replace(job, collections=tuple(changed)), stop or Stop())
 
 
-def unchanged(job: Job, name: str) -> Done | Fault | None:
+def unchanged(job: Job, shelf: library.Shelf) -> Done | Fault | None:
     """The version that these files would make, if there is one already; it is served from here on."""
-    started = time.monotonic()
-    shelf = versions.shelf(Path(job.var), name)
+    started, name = time.monotonic(), shelf.collection
     try:
         wanted = versions.fingerprint(hashes(Path(job.knowledge) / name), job.characters)
         current = shelf.current()
@@ -183,20 +193,20 @@ def unchanged(job: Job, name: str) -> Done | Fault | None:
     except OSError as error:
         found = refused(error)
         if not isinstance(found, KnowledgeError):
-            return Fault(str(shelf.path), 0, "", found.message)
+            return Fault(shelf.where, 0, "", found.message)
         return Fault(str(Path(job.knowledge) / name), 0, "", f"cannot be read: {error}")
     except KnowledgeError as error:
-        return Fault(str(shelf.path), 0, "", error.message)
+        return Fault(shelf.where, 0, "", error.message)
     return None
 
 
-def _matching(shelf: versions.Shelf, name: str, wanted: str) -> versions.Version | None:
+def _matching(shelf: library.Shelf, name: str, wanted: str) -> versions.Version | None:
     """The version, where it is sound and made from what is wanted. What an older gateway wrote may be unreadable."""
     try:
         version = shelf.version(name)
     except KnowledgeError:
         return None
-    sound = version.fingerprint == wanted and not trial.fault(shelf.path / name)
+    sound = version.fingerprint == wanted and not shelf.fault(name)
     return version if sound else None
 
 
@@ -206,7 +216,7 @@ def hashes(directory: Path) -> dict[str, str]:
     return {path.relative_to(directory).as_posix(): sha256(path.read_bytes()).hexdigest() for path in read}
 
 
-def _built(job: Job, stop: Stop) -> Iterator[Event]:
+def _built(job: Job, shelves: library.Library, stop: Stop) -> Iterator[Event]:
     """What the child says. It ends when our end of its input closes, however we end."""
     command = [sys.executable, "-m", "gateway.retrieval.build"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:  # noqa: S603 (our own module)
@@ -230,28 +240,28 @@ def _built(job: Job, stop: Stop) -> Iterator[Event]:
         problem = f"the process that builds versions {how}; what was served is served still"
         if short(Path(job.var) / "knowledge"):
             problem = f"{FULL}: {problem}"
-        _swept(job)
+        _swept(job, shelves)
         yield Fault(job.var, 0, "", problem)
 
 
-def _swept(job: Job) -> None:
+def _swept(job: Job, shelves: library.Library) -> None:
     """Delete what a child that died left half made, unless another process is at work there."""
     for name in job.collections:
-        shelf = versions.shelf(Path(job.var), name)
+        shelf = shelves.shelf(name)
         with suppress(KnowledgeError, OSError), shelf.written():
             shelf.sweep()
 
 
-def rollback(var: Path, collection: str, name: str = "") -> str:
+def rollback(shelf: library.Shelf, name: str = "") -> str:
     """Serve another sealed version, the one before the current where none is named. Returns its name."""
-    shelf = versions.shelf(var, collection)
+    collection = shelf.collection
     if not shelf.sealed():
-        raise KnowledgeError(f"{collection}: there are no versions of it under {shelf.path.parent}")
+        raise KnowledgeError(f"{collection}: there are no versions of it in {shelf.where}")
     with shelf.written():
         name = name or shelf.before(shelf.current())
         if name not in shelf.sealed():
             raise KnowledgeError(f"{collection}: there is no version {name}; there are: {shelf.named()}")
-        problem = trial.fault(shelf.path / name)
+        problem = shelf.fault(name)
         if problem:
             raise KnowledgeError(f"{collection}: version {name} cannot be served: {problem}")
         shelf.point(name)

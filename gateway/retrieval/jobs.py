@@ -26,6 +26,7 @@ from gateway.errors import (
     StoreUnavailable,
 )
 from gateway.retrieval import ingest, versions
+from gateway.retrieval.library import Shelf
 from gateway.retrieval.nowhere import NOWHERE
 from gateway.retrieval.retriever import Retriever
 from gateway.settings import Settings
@@ -193,7 +194,8 @@ class Jobs:
         knowledge = self._settings.knowledge
         names = tuple(one.collection for one in running.job.collections)
         characters = knowledge.passage_characters
-        job = ingest.Job(str(knowledge.directory), str(self._settings.var), characters, names, NICE)
+        url = self._settings.chroma_url
+        job = ingest.Job(str(knowledge.directory), str(self._settings.var), characters, names, NICE, url)
         loop.call_soon_threadsafe(self._becomes, running, replace(running.job, state="running"))
         for event in self._run(job, running.stop):
             if running.stop.asked:  # the loop is about to end
@@ -237,10 +239,9 @@ def _code(faults: tuple[Fault, ...]) -> str:
     return KnowledgeError.code if faults else ""
 
 
-def rebuildable(settings: Settings, collection: str) -> bool:
+def rebuildable(settings: Settings, shelf: Shelf) -> bool:
     """Whether the files are still those that the current version was made from: building it again changes no answer."""
-    shelf = versions.shelf(settings.var, collection)
-    files = ingest.hashes(settings.knowledge.directory / collection)
+    files = ingest.hashes(settings.knowledge.directory / shelf.collection)
     try:
         made = shelf.version(shelf.current()).fingerprint
     except KnowledgeError:
@@ -254,7 +255,7 @@ async def mended(settings: Settings, retriever: Retriever, jobs: Jobs) -> None:
         _, problem = retriever.served(name)
         if not problem:
             continue
-        if await asyncio.to_thread(rebuildable, settings, name):
+        if await asyncio.to_thread(rebuildable, settings, retriever.library.shelf(name)):
             try:
                 job = await jobs.begin([name])
             except Conflict as error:  # another process has begun before us

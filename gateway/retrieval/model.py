@@ -13,6 +13,7 @@ import json
 import mmap
 import shutil
 import struct
+import sys
 import tempfile
 from collections.abc import Mapping
 from hashlib import file_digest
@@ -246,3 +247,17 @@ def _layer(g: _Graph, weights: Mapping[str, Array], name: str, x: str, hidden: s
     wide = g.add("Gelu", _dense(g, f"{name}.fi", weights[f"{name}.fi.w"], weights[f"{name}.fi.b"], x))
     narrow = _dense(g, f"{name}.fo", weights[f"{name}.fo.w"], weights[f"{name}.fo.b"], wide)
     return _normed(g, weights, f"{name}.oln", g.add("Add", x, narrow))
+
+
+def main() -> int:
+    """Convert into the `var` that is named on the command line. See `embed.converted`."""
+    try:
+        convert(Path(sys.argv[1]))
+    except (KnowledgeError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -8,78 +8,26 @@ which takes 0.1 ms.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TextIO
 
-from gateway.errors import KnowledgeError
-from gateway.retrieval import contents, embed, search, trial, versions
+from gateway.errors import ChromaUnavailable, KnowledgeError
+from gateway.retrieval import contents, embed, search
 from gateway.retrieval.embed import Embed
+from gateway.retrieval.library import Library, Shelf, library
+from gateway.retrieval.opening import Serving, opened_version
 from gateway.settings import Settings
 from gateway.types import Passage, Query, Retrieval, Retrieved
 from gateway.types.knowledge import Looked
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(slots=True, eq=False)
-class Serving:
-    """A version that is served, and how many searches are in it."""
-
-    contents: contents.Contents
-    lock: TextIO
-    problem: str = ""
-    """Why it is not the current version; empty where it is."""
-    searches: int = 0
-    retired: bool = False
-
-    def leave(self) -> None:
-        """Close it where it was retired and nobody is in it."""
-        if self.retired and not self.searches:
-            self.contents.close()
-            self.lock.close()
-
-
-def opened_version(var: Path, collection: str) -> Serving:
-    """The collection's current version; where it is damaged, the one before it, and the log says so."""
-    shelf = versions.shelf(var, collection)
-    problems: list[str] = []
-    for name in shelf.candidates():
-        try:
-            found = _opened(shelf, name)
-        except KnowledgeError as error:
-            problems.append(f"{name}: {error.message}")
-            continue
-        found.problem = "; ".join(problems)
-        if problems:
-            log.warning("collection %s: an older version, %s, is served: %s", collection, name, found.problem)
-        return found
-    raise KnowledgeError("; ".join(problems) or "was never ingested: run `gateway ingest`")
-
-
-def _opened(shelf: versions.Shelf, name: str) -> Serving:
-    path = shelf.path / name
-    try:
-        lock = versions.held(path)
-    except OSError as error:
-        raise KnowledgeError(str(error)) from error
-    try:
-        version = shelf.version(name)
-        problem = trial.fault(path)
-        if (version.model, version.dimension) != (versions.MODEL, versions.DIMENSION):
-            problem = f"was made with {version.model}, this gateway has {versions.MODEL}: run `gateway ingest`"
-        elif version.form != versions.FORM:
-            problem = "was made by another release: run `gateway ingest`"
-        if not problem:
-            return Serving(contents.load(path, version), lock)
-    except KnowledgeError as error:
-        problem = error.message
-    lock.close()
-    raise KnowledgeError(problem)
+EVERY = 5.0
+"""Seconds between two looks at a server's pointers."""
 
 
 @dataclass(eq=False)
@@ -87,6 +35,7 @@ class Retriever:
     """Searches the collections that are open.
     Made by `opened`; all but the searches themselves runs on the loop."""
 
+    library: Library
     var: Path
     threads: int
     waiting: int
@@ -97,6 +46,10 @@ class Retriever:
     """Why a collection has no version that is served."""
     _busy: int = 0
     """Searches that run or wait."""
+    _pointers: Mapping[str, str] = field(default_factory=dict)
+    """What a library that others write had current when it was looked at last."""
+    _away: str = ""
+    """Why no vectors can be searched, as the log was told last."""
 
     def __post_init__(self) -> None:
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="retrieval")
@@ -107,9 +60,10 @@ class Retriever:
         """What should be there and is not. For readiness.
 
         `embeddings`: the model; `knowledge:{collection}`: the whole of it; `knowledge:{collection}:current`: its
-        current version, in whose place an older one is served.
+        current version, in whose place an older one is served; `chroma`: the server that has the vectors.
         """
         absent = ["embeddings"] if self.collections and not self.embed_query else []
+        absent += ["chroma"] if self.collections and self.library.away else []
         for name in self.collections:
             serving = self._serving.get(name)
             if serving is None:
@@ -140,8 +94,8 @@ class Retriever:
         """
         serving = self._serving.get(collection)
         if self.embed_query is None:
-            self.embed_query = await asyncio.to_thread(_embedder, self.var)
-        opened = None if serving else await asyncio.to_thread(opened_version, self.var, collection)
+            self.embed_query = await asyncio.to_thread(_embedder, self.var, made=self.library.shared)
+        opened = None if serving else await asyncio.to_thread(opened_version, self.library.shelf(collection))
         try:
             found = serving or opened
             assert found is not None
@@ -154,7 +108,7 @@ class Retriever:
     async def _searched(
         self, found: Sequence[Serving], query: Query, retrieval: Retrieval, *, partly: bool = False
     ) -> Retrieved:
-        if not found or self.embed_query is None:
+        if not found or self.embed_query is None or self.library.away:
             return self._lexical(found, query, retrieval, "unavailable")
         if self._busy >= self.threads + self.waiting:
             return self._lexical(found, query, retrieval, "queue")
@@ -166,7 +120,8 @@ class Retriever:
         except TimeoutError:
             return self._lexical(found, query, retrieval, "budget")
         except KnowledgeError as error:
-            log.warning("search failed: %s", error.message)
+            if not self._noticed():
+                log.warning("search failed: %s", error.message)
             return self._lexical(found, query, retrieval, "unavailable")
         return Retrieved(passages, "hybrid", "unavailable" if partly else "")
 
@@ -176,6 +131,8 @@ class Retriever:
         assert self.embed_query is not None
         try:
             return search.search(found, query, retrieval, self.embed_query(search.texts(query, found)[0]))
+        except KnowledgeError:
+            raise
         except BaseException as error:
             raise KnowledgeError(f"{type(error).__name__}: {error}") from error
 
@@ -215,7 +172,11 @@ class Retriever:
             if collections is not None:
                 self.collections = tuple(dict.fromkeys(collections))
             wanted = self.collections and not self.embed_query
-            model = asyncio.create_task(asyncio.to_thread(_embedder, self.var)) if wanted else None
+            model = (
+                asyncio.create_task(asyncio.to_thread(_embedder, self.var, made=self.library.shared))
+                if wanted
+                else None
+            )
             for name in self.collections:
                 await self._reopened(name)
             for name in set(self._serving) - set(self.collections):
@@ -226,18 +187,49 @@ class Retriever:
     async def _reopened(self, name: str) -> None:
         """Serve what the collection's pointer says. Where nothing can be opened, what is served stays."""
         now = self._serving.get(name)
-        if now and versions.shelf(self.var, name).current() == now.contents.version.name:
-            now.problem = ""
-            return
         try:
-            self._serving[name] = await asyncio.to_thread(opened_version, self.var, name)
+            found = await asyncio.to_thread(_pointed, self.library.shelf(name), now)
+        except ChromaUnavailable as error:
+            self._noticed()
+            if now is None:
+                self._refused[name] = error.message
         except KnowledgeError as error:
             log.warning("collection %s: %s", name, error.message)
             self._refused[name] = error.message
             if now:
                 now.problem = error.message
         else:
+            if found is now:
+                found.problem = ""
+                return
+            self._serving[name] = found
             self._retire(now)
+
+    def _noticed(self) -> bool:
+        """Whether the library is away; the log is told when that changes."""
+        away = self.library.away
+        if away and not self._away:
+            log.warning("%s; until then what is known is searched by words alone", away)
+        elif self._away and not away:
+            log.warning("what is known is searched by vectors again: the server answers")
+        self._away = away
+        return bool(away)
+
+    async def follow(self, every: float) -> None:
+        """Serve what others make current, and find out when a server is back. Looks every so many seconds, for ever."""
+        while True:
+            await asyncio.sleep(every)
+            before, away = self._pointers, self.library.away
+            with suppress(KnowledgeError):  # what it is stands in `away`, or at the next look
+                self._pointers = await asyncio.to_thread(self.library.pointers, self.collections)
+            self._noticed()
+            if not self.library.away and (away or self._pointers != before):
+                served = {name: self.served(name)[0] for name in self.collections}
+                await self.reload()
+                for name in self.collections:
+                    if self.served(name)[0] != served[name]:
+                        log.info("collection %s: version %s is served now", name, self.served(name)[0])
+                await self.warm()
 
     @staticmethod
     def _retire(serving: Serving | None) -> None:
@@ -257,11 +249,22 @@ class Retriever:
         for serving in self._serving.values():
             serving.contents.close()
             serving.lock.close()
+        self.library.close()
 
 
-def _embedder(var: Path) -> Embed | None:
-    """The model; nothing where it was never converted."""
+def _pointed(shelf: Shelf, now: Serving | None) -> Serving:
+    """In a thread. What the collection's pointer says: what is served now, or another version, opened."""
+    if now and shelf.current() == now.contents.version.name:
+        return now
+    return opened_version(shelf)
+
+
+def _embedder(var: Path, *, made: bool) -> Embed | None:
+    """The model; nothing where it was never converted. With `made` it is converted first, by a child process."""
     try:
+        if made and not embed.directory(var).is_dir():
+            log.info("converting the embedding model (once)")
+            embed.converted(var)
         return embed.Embedder(embed.directory(var), threads=1).query
     except KnowledgeError as error:
         log.warning("%s", error.message)
@@ -270,15 +273,24 @@ def _embedder(var: Path) -> Embed | None:
 
 @asynccontextmanager
 async def opened(
-    settings: Settings, collections: Iterable[str], *, embed_query: Embed | None = None
+    settings: Settings, collections: Iterable[str], *, embed_query: Embed | None = None, every: float = EVERY
 ) -> AsyncIterator[Retriever]:
-    """Open these collections, warmed up. `embed_query` takes the place of the model."""
+    """Open these collections, warmed up. `embed_query` takes the place of the model.
+
+    What others make current on a shared server is served within `every` seconds.
+    """
     knowledge = settings.knowledge
     named = tuple(dict.fromkeys(collections))
-    retriever = Retriever(settings.var, knowledge.threads, knowledge.waiting, embed_query, named)
+    shelves = library(settings.var, settings.chroma_url)
+    retriever = Retriever(shelves, settings.var, knowledge.threads, knowledge.waiting, embed_query, named)
+    following: asyncio.Task[None] | None = None
     try:
         await retriever.reload()
         await retriever.warm()
+        following = asyncio.create_task(retriever.follow(every)) if shelves.shared else None
         yield retriever
     finally:
+        if following:
+            following.cancel()
+            await asyncio.wait({following})
         await asyncio.to_thread(retriever.close)

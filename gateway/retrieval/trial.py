@@ -10,8 +10,12 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
+Try: TypeAlias = Callable[[Path], str]
+"""From a version's directory to what is wrong with it, or nothing: `fault`."""
 STAMP = "tried.json"
 TIMEOUT = 600.0
 """Seconds for a child to look every passage up: far more than it takes."""

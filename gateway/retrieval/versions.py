@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TextIO
 
 from gateway.errors import KnowledgeError
+from gateway.retrieval import trial
 from gateway.types.knowledge import COLLECTION
 
 MODEL_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
@@ -64,6 +65,13 @@ class Version:
         return fingerprint(self.files, self.characters, self.model, self.form)
 
 
+def unfit(version: Version) -> str:
+    """Why this gateway cannot serve a version, whatever state it is in; empty where it can."""
+    if (version.model, version.dimension) != (MODEL, DIMENSION):
+        return f"was made with {version.model}, this gateway has {MODEL}: run `gateway ingest`"
+    return "was made by another release: run `gateway ingest`" if version.form != FORM else ""
+
+
 def fingerprint(files: Mapping[str, str], characters: int, model: str = MODEL, form: int = FORM) -> str:
     """Of what a version is made from."""
     return sha256(json.dumps([model, form, characters, sorted(files.items())]).encode()).hexdigest()
@@ -71,9 +79,14 @@ def fingerprint(files: Mapping[str, str], characters: int, model: str = MODEL, f
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """A collection's directory."""
+    """A collection's directory: a `library.Shelf`."""
 
     path: Path
+
+    @property
+    def where(self) -> str:
+        """What is said to people of where it is."""
+        return str(self.path)
 
     @property
     def collection(self) -> str:
@@ -143,10 +156,9 @@ class Shelf:
             lock.flush()
             yield
 
-    def begin(self) -> Path:
+    def begin(self, now: datetime | None = None) -> Path:
         """An empty directory for a version that is being built. Only with the lock held."""
-        now = datetime.now(UTC)
-        name = now.strftime("%Y%m%dT%H%M%S%f")
+        name = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%S%f")
         path = self.path / f"{name}{BUILDING}"
         path.mkdir()
         return path
@@ -164,6 +176,18 @@ class Shelf:
         building.rename(target)
         _flush(self.path)
         return target
+
+    def discard(self, building: Path) -> None:
+        """Delete what is half made."""
+        shutil.rmtree(building, ignore_errors=True)
+
+    def fault(self, name: str, timeout: float = trial.TIMEOUT) -> str:
+        """What is wrong with a sealed version; empty where a child process found every passage in it."""
+        return trial.fault(self.path / name, timeout=timeout)
+
+    def stamped(self, name: str) -> bool:
+        """Whether it was tried as it lies there now."""
+        return trial.stamped(self.path / name)
 
     def sweep(self) -> list[str]:
         """Delete what crashes left and versions beyond those kept, unless a reader has one open.

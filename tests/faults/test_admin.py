@@ -368,4 +368,4 @@ async def test_s11_a_read_only_disk_is_served_from(tmp_path: Path, upstream: Ups
             (shown,) = (await gateway.answer("GET", KNOWLEDGE))["collections"]
             assert (shown["soundness"], shown["problem"]) == ("sound", "")
     with pytest.raises(KnowledgeError):
-        ingest.rollback(tmp_path / "var", "lighthouse")
+        ingest.rollback(versions.shelf(tmp_path / "var", "lighthouse"))

@@ -126,14 +126,13 @@ def test_rollback(tmp_path: Path) -> None:
     first = shelf.current()
     built(tmp_path, "lighthouse", {"only.md": "Nothing else.\n"})
     second = shelf.current()
-    var = tmp_path / "var"
-    assert ingest.rollback(var, "lighthouse") == first
+    assert ingest.rollback(shelf) == first
     assert shelf.current() == first
-    assert ingest.rollback(var, "lighthouse", second) == second
+    assert ingest.rollback(shelf, second) == second
     with pytest.raises(KnowledgeError, match="there is no version"):
-        ingest.rollback(var, "lighthouse", "19990101")
+        ingest.rollback(shelf, "19990101")
     with pytest.raises(KnowledgeError, match="there are no versions"):
-        ingest.rollback(var, "nowhere")
+        ingest.rollback(versions.shelf(tmp_path / "var", "nowhere"))
     assert shelf.current() == second
 
 
