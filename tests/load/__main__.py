@@ -26,6 +26,8 @@ from tests.load.report import Told, page, saved
 from tests.load.steps import Step, read
 from tests.serving import ROOT
 
+SHOWN = 3
+"""Of what was wrong, at the end; the report has more."""
 GRACE = 60.0
 """Seconds beyond the plan after which the generator is stopped."""
 
@@ -136,12 +138,14 @@ def main() -> int:
         print(wrong, file=sys.stderr)
         return 2
     told = Told(plan, aim.says, aim.alone, steps, around, round(time.monotonic() - began, 1))
-    (folder / "report.json").write_text(json.dumps(saved(told), indent=1) + "\n", "utf-8")
+    (folder / "report.json").write_text(json.dumps(saved(told), indent=1, allow_nan=False) + "\n", "utf-8")
     (folder / "report.html").write_text(page(told), "utf-8")
     (folder / "steps.json").unlink()
     print(f"\n{told.conclusion}")
     for fault in told.faults:
         print(f"FAILED {fault}")
+    for words in [each for step in steps for each in step.wrong][:SHOWN]:
+        print(f"  {words}")
     print(f"{told.took:.0f} s; the report is {folder}/report.html")
     return 1 if told.faults else 0
 

@@ -30,6 +30,7 @@ from tests.load.agreeing import compared
 from tests.load.listening import Heard, Hearing
 from tests.load.plan import ARRIVING, Plan
 from tests.load.steps import Kind, Step, Window, measured
+from tests.load.terminal import HEAD, line
 from tests.load.traffic import TURNS, Ask, Conversation, Turn, body, cycle
 
 PATIENCE = 20.0
@@ -40,10 +41,6 @@ BEAT = 0.05
 """Seconds between two looks at the clock."""
 SCRAPE = 10.0
 """Seconds in which /metrics has to answer."""
-HEAD = (
-    " users  answers    first words, ms     longest gap   whole, s  failed   late\n"
-    "        a second   p50   p95   p99         p99, ms        p95             ms"
-)
 
 
 class Left(Exception):
@@ -117,16 +114,6 @@ class Running:
         print(line(step), flush=True)
 
 
-def line(step: Step) -> str:
-    """One step in 80 columns; a second line where it was not kept."""
-    first = "".join(f"{value * 1000:6.0f}" for value in step.first)
-    row = (
-        f"{step.users:6} {step.answers / step.seconds:9.1f}{first}{step.gap.p99 * 1000:16.0f}{step.whole.p95:11.2f}"
-        f"{step.failed:8}{step.late_ms:7.0f}"
-    )
-    return row if step.verdict == "kept" else f"{row}\n        {step.says}"
-
-
 def fetched(url: str, key: str = "") -> str:
     """A page; empty where there is none."""
     if not url:
@@ -158,10 +145,11 @@ class Person(locust.User):
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         plan = self.running.plan
-        number = self.running.people
+        own = self.running.people
         self.running.people += 1
-        self._chance = random.Random(number)
-        self._model, self._language = plan.models[number % len(plan.models)]
+        self._chance = random.Random(own)
+        self._phase = own * 0.618 % 1  # evenly spread, however many there are
+        self._model, self._language = plan.models[own % len(plan.models)]
         self._url = f"{plan.url}/chat/completions"
         self._headers = {"content-type": "application/json", "user-agent": "gateway-load"}
         if plan.key:
@@ -174,12 +162,12 @@ class Person(locust.User):
 
     @locust.task
     def converse(self) -> None:
-        """One conversation. The first one begins somewhere in its midst, at some time within a turn."""
+        """One conversation. The first one begins somewhere in its midst, each person's at a time of its own."""
         joined = 0
         if self._joins:
             self._joins = False
             joined = self._chance.randrange(round(TURNS.middle))
-            gevent.sleep(self._chance.uniform(0, cycle()))
+            gevent.sleep(self._phase * cycle())
         conversation = Conversation(self._chance, self._language, joined=joined)
         if not joined:
             self._pause(conversation.heard(self._asked("greeting", conversation.greeting())))
@@ -283,7 +271,7 @@ def run(plan: Plan) -> Running:
         "requests": running.requests,
         "people": running.people,
     }
-    (folder / "steps.json").write_text(json.dumps(written, indent=1) + "\n", "utf-8")
+    (folder / "steps.json").write_text(json.dumps(written, indent=1, allow_nan=False) + "\n", "utf-8")
     return running
 
 

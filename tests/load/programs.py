@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
+from gateway.cli.serve import HANDED
 from gateway.processes import guard
 from tests.bench.targets import family, free_port
 from tests.serving import ROOT
@@ -110,6 +111,15 @@ class EmbeddedStore:
 
     async def start(self) -> None:
         """Nothing to do: the gateway does it."""
+
+
+def gateways(pid: int) -> dict[str, int]:
+    """A gateway's own processes by a name: it alone, or the supervisor and its workers."""
+    commands = {member: Path(f"/proc/{member}/cmdline").read_bytes().split(b"\0") for member in family(pid)}
+    workers = [member for member, command in commands.items() if HANDED.encode() in command]
+    if not workers:
+        return {"gateway": pid}
+    return {"supervisor": pid, **{f"worker {number}": member for number, member in enumerate(workers, 1)}}
 
 
 def _runs(pid: int) -> str:

@@ -27,7 +27,7 @@ from tests.faults.proxy import Hang, Proxy, Reset, Share, proxied
 from tests.load.crowd import crowd
 from tests.load.listening import PROPER, Ending, Heard, listened
 from tests.load.measure import Watch, sampled, table
-from tests.load.programs import EmbeddedStore, Program, redis_process, redis_program, upstream_process
+from tests.load.programs import EmbeddedStore, Program, gateways, redis_process, redis_program, upstream_process
 from tests.serving import ROOT, Gateway, gateway_process
 
 CALLERS = 50
@@ -144,7 +144,7 @@ class Cast(NamedTuple):
 
 
 @asynccontextmanager
-async def cast(var: Path) -> AsyncIterator[Cast]:
+async def cast(var: Path, workers: int = 1) -> AsyncIterator[Cast]:
     """Start everybody: the programs, the proxy, the knowledge, a key with limits, the gateway."""
     async with AsyncExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="soak-")))
@@ -158,7 +158,7 @@ async def cast(var: Path) -> AsyncIterator[Cast]:
         ingest(place, config, var)
         environ = {"GATEWAY_VAR": str(var), **({"REDIS_URL": f"redis://127.0.0.1:{redis.port}/0"} if redis else {})}
         key = made_key(config, environ, place)
-        gateway = stack.enter_context(gateway_process(config, environ))
+        gateway = stack.enter_context(gateway_process(config, environ, arguments=["--workers", str(workers)]))
         yield Cast(gateway, upstream, redis or EmbeddedStore(gateway.process.pid), flaky, key)
 
 
@@ -188,9 +188,10 @@ async def killed_now_and_then(program: Program | EmbeddedStore, first: float, ev
         await asyncio.sleep(every - AWAY)
 
 
-async def soaked(who: Cast, seconds: float) -> tuple[Run, Watch]:
-    """Let the crowd ask for so long, while things die, and look at the gateway."""
-    run, watch = Run(), Watch(warm_up=min(WARM_UP, seconds / 2))
+async def soaked(who: Cast, seconds: float) -> tuple[Run, Mapping[str, Watch]]:
+    """Let the crowd ask for so long, while things die, and look at each of the gateway's processes."""
+    run, pids = Run(), gateways(who.gateway.process.pid)
+    watches = {name: Watch(min(WARM_UP, seconds / 2), before=sampled(pid, 0).descriptors) for name, pid in pids.items()}
     chances = [random.Random(number) for number in range(CALLERS)]
 
     async def ask(number: int) -> Heard:
@@ -205,36 +206,46 @@ async def soaked(who: Cast, seconds: float) -> tuple[Run, Watch]:
         for program, first in ((who.upstream, 0.3), (who.store, 0.6))
     ]
     try:
-        watch.before = sampled(who.gateway.process.pid, 0).descriptors
         async with crowd(CALLERS, ask, run.note):
             told = 0.0
             while (at := time.monotonic() - began) < seconds:
-                watch.samples.append(sampled(who.gateway.process.pid, at))
+                for name, pid in pids.items():
+                    watches[name].samples.append(sampled(pid, at))
                 if at >= told:
                     told += TOLD
-                    print(line(watch, run), flush=True)
+                    print(line(watches, run), flush=True)
                 await asyncio.sleep(EVERY)
     finally:
         for killer in killers:
             killer.cancel()
         await asyncio.gather(*killers, return_exceptions=True)
     await asyncio.sleep(REST)
-    watch.after = sampled(who.gateway.process.pid, 0).descriptors
-    return run, watch
+    for name, pid in pids.items():
+        watches[name].after = sampled(pid, 0).descriptors
+    return run, watches
 
 
-def line(watch: Watch, run: Run) -> str:
-    """Where it stands."""
-    at, megabytes, descriptors, threads = watch.samples[-1]
-    return f"{at:6.0f} s {megabytes:7.1f} MB {descriptors:5} descriptors {threads:3} threads  {run}"
+def line(watches: Mapping[str, Watch], run: Run) -> str:
+    """Where it stands; of several processes each."""
+    last = [watch.samples[-1] for watch in watches.values()]
+    megabytes = " + ".join(f"{one.megabytes:.1f}" for one in last)
+    descriptors = " + ".join(f"{one.descriptors}" for one in last)
+    threads = " + ".join(f"{one.threads}" for one in last)
+    return f"{last[0].at:6.0f} s {megabytes:>7} MB {descriptors:>5} descriptors {threads:>3} threads  {run}"
 
 
-def verdict(run: Run, watch: Watch) -> list[tuple[str, bool]]:
+def verdict(run: Run, watches: Mapping[str, Watch]) -> list[tuple[str, bool]]:
     """What is promised, in words, and whether it was kept."""
+    without = sum(count for ending, count in run.endings.items() if ending not in PROPER)
+    held = [(f"{name}: {words}", kept) for name, watch in watches.items() for words, kept in flat(watch)]
+    return [*held, (f"{without} streams without an end, of {sum(run.endings.values())}", not without)]
+
+
+def flat(watch: Watch) -> list[tuple[str, bool]]:
+    """What is promised of one process."""
     judged = watch.samples[-1].at + EVERY >= SHORT
     memory, descriptors = watch.memory, watch.descriptors
     unjudged = "" if judged else "; a short run: not judged"
-    without = sum(count for ending, count in run.endings.items() if ending not in PROPER)
     return [
         (
             f"memory {memory} (MB; at most {MEGABYTES:g}{unjudged})",
@@ -248,17 +259,17 @@ def verdict(run: Run, watch: Watch) -> list[tuple[str, bool]]:
             f"descriptors of the idle process: {watch.before} before, {watch.after} after (a kept connection a caller)",
             watch.after <= watch.before + CALLERS + KEPT,
         ),
-        (f"{without} streams without an end, of {sum(run.endings.values())}", not without),
     ]
 
 
-async def main_run(minutes: float) -> bool:
+async def main_run(minutes: float, workers: int) -> bool:
     """Soak, print, and say whether all is kept."""
-    async with cast(ROOT / "var" / "bench" / "var") as who:
-        run, watch = await soaked(who, minutes * 60)
-    print(f"\n{run}; slope after {watch.warm_up:.0f} s of warm-up, {len(watch.samples)} samples")
-    print(table(watch))
-    every = verdict(run, watch)
+    async with cast(ROOT / "var" / "bench" / "var", workers) as who:
+        run, watches = await soaked(who, minutes * 60)
+    print(f"\n{run}; slopes after a warm-up of {min(WARM_UP, minutes * 30):.0f} s")
+    for name, watch in watches.items():
+        print(f"{name}\n{table(watch)}")
+    every = verdict(run, watches)
     for words, kept in every:
         print(f"{'kept  ' if kept else 'BROKEN'} {words}")
     for heard in run.improper:
@@ -270,8 +281,10 @@ def main() -> int:
     """Read the arguments; 1 where a promise is broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.load.soak", description="Does it grow, does it fall silent?")
     parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--workers", type=int, default=1, help="of the gateway; each is looked at")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    return 0 if asyncio.run(main_run(parser.parse_args().minutes)) else 1
+    given = parser.parse_args()
+    return 0 if asyncio.run(main_run(given.minutes, given.workers)) else 1
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The steps of a load: how many people, what was measured of them, which promise broke, and where the knee is."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -35,6 +36,16 @@ class Spread(NamedTuple):
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
         return cls(*(percentile(values, share) for share in (0.5, 0.95, 0.99)))
+
+    @classmethod
+    def read(cls, saved: Mapping[str, float | None]) -> "Spread":
+        """What `as_json` made of it."""
+        given = (saved[name] for name in cls._fields)
+        return cls(*(math.nan if value is None else value for value in given))
+
+    def as_json(self) -> dict[str, float | None]:
+        """For the saved file: JSON has no word for what is not a number."""
+        return {name: None if math.isnan(value) else value for name, value in self._asdict().items()}
 
 
 @dataclass(slots=True)
@@ -121,7 +132,10 @@ class Step:
     @property
     def broken(self) -> list[str]:
         """The promises that were not kept."""
-        share = self.failed / self.requests if self.requests else 1.0
+        if not self.answers:
+            failed = f": {self.failed} of {self.requests} failed" if self.failed else ""
+            return [f"nobody was answered{failed}"]
+        share = self.failed / self.requests
         found = [
             (self.first.p95 <= FIRST_P95, f"first words p95 {self.first.p95:.2f} s"),
             (self.gap.p99 <= GAP_P99, f"gap p99 {self.gap.p99:.2f} s"),
@@ -137,6 +151,8 @@ class Step:
     @property
     def limit(self) -> str:
         """What was the limit beside the target; empty where nothing was."""
+        if not self.requests:
+            return "time"
         if self.late_ms > LATE or self.busy > BUSY:
             return "generator"
         return "model" if self.model_late_ms > LATE else ""
@@ -160,9 +176,9 @@ class Step:
         """For the saved file."""
         return {
             **{name: getattr(self, name) for name in self.__slots__},
-            "first": self.first._asdict(),
-            "gap": self.gap._asdict(),
-            "whole": self.whole._asdict(),
+            "first": self.first.as_json(),
+            "gap": self.gap.as_json(),
+            "whole": self.whole.as_json(),
             "agreements": [each.as_json() for each in self.agreements],
             "verdict": self.verdict,
             "broken": self.broken,
@@ -214,6 +230,8 @@ def knee(steps: Sequence[Step]) -> Step | None:
 def conclusion(steps: Sequence[Step]) -> str:
     """Where the knee is, in a sentence."""
     held = knee(steps)
+    if held is None and steps and steps[0].verdict == "not judged":
+        return f"Nothing can be said: at {steps[0].users} {steps[0].says}."
     if held is None:
         return f"Already {steps[0].users} people were too many: {steps[0].says}." if steps else "Nothing was measured."
     last = steps[-1]
@@ -232,7 +250,7 @@ def faults(steps: Sequence[Step], *, alone: bool) -> list[str]:
     """
     found = []
     if knee(steps) is None:
-        found.append(conclusion(steps))
+        found.append("No step kept its promises.")
     if improper := sum(step.improper for step in steps):
         found.append(f"{improper} streams were not what a stream has to be; the report quotes them.")
     for step in steps:
@@ -250,7 +268,7 @@ def read(saved: Mapping[str, Any]) -> list[Step]:
     steps = []
     for each in saved["steps"]:
         fields = {name: each[name] for name in Step.__slots__}
-        fields |= {name: Spread(**each[name]) for name in ("first", "gap", "whole")}
+        fields |= {name: Spread.read(each[name]) for name in ("first", "gap", "whole")}
         fields["agreements"] = [Agreement.read(one) for one in each["agreements"]]
         steps.append(Step(**fields))
     return steps

@@ -2,13 +2,17 @@
 
 import math
 import os
+import subprocess
+import sys
 from collections.abc import Mapping
 
 import pytest
 
+from gateway.cli.serve import HANDED
 from tests.bench.failover import SPOKEN, Row, Way, unclean
 from tests.load.listening import Heard, counted, listened
 from tests.load.measure import Sample, Slope, Watch, sampled, slope, sparkline, table
+from tests.load.programs import gateways
 from tests.load.soak import Run, verdict
 from tests.upstream import Answer, Cut, Done, End, Event, Finish, Hang, Pause, Script, Upstream, error
 from tests.upstream.script import Reply
@@ -128,7 +132,7 @@ def soaked(megabytes: float = 0.0, after: int = 60, *heard: Heard, seconds: int 
         Sample(at, 100 + megabytes * at / 60, 50 + at // 5 % 3 + round(lost * at / 60), 9)
         for at in range(0, seconds, 5)
     ]
-    return [kept for _, kept in verdict(run, Watch(60, samples, before=40, after=after))]
+    return [kept for _, kept in verdict(run, {"gateway": Watch(60, samples, before=40, after=after)})]
 
 
 def test_a_soak_is_judged() -> None:
@@ -141,6 +145,25 @@ def test_a_soak_is_judged() -> None:
     for ending in ("bare", "hung", "unreachable"):
         assert soaked(0, 60, Heard(ending)) == [True, True, True, False]
     assert soaked(0, 60, Heard("error"), Heard("gone"), Heard("refused")) == [True] * 4
+
+
+def test_every_worker_is_judged() -> None:
+    """One process that grows breaks the promise under its own name, and the others keep theirs."""
+    watches = {
+        name: Watch(60, [Sample(at, 100 + grown * at / 60, 50, 9) for at in range(0, 600, 5)])
+        for name, grown in (("supervisor", 0.0), ("worker 1", 1.5))
+    }
+    broken = [words for words, kept in verdict(Run(), watches) if not kept]
+    assert len(broken) == 1 and broken[0].startswith("worker 1: memory +1.50")
+
+
+def test_workers_are_found() -> None:
+    """A gateway that stands alone is itself; one with workers is a supervisor and each of them."""
+    assert gateways(os.getpid()) == {"gateway": os.getpid()}
+    worker = [sys.executable, "-c", "input()", HANDED, "{}"]
+    with subprocess.Popen(worker, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as running:
+        assert gateways(os.getpid()) == {"supervisor": os.getpid(), "worker 1": running.pid}
+        running.kill()
 
 
 def test_a_soak_is_shown() -> None:

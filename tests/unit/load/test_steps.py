@@ -9,6 +9,7 @@ import pytest
 from tests.load.agreeing import Agreement, Bucket
 from tests.load.listening import Heard
 from tests.load.steps import EDGES, Step, Window, conclusion, faults, histogram, knee, measured, read
+from tests.load.terminal import HEAD, line
 
 GOOD = Heard("finish", 200, "Yes.", first=0.4, seconds=1.0, gap=0.03)
 AGREED = Agreement("first words", 0.5, 0.4, Bucket(0.3, 0.4), (100, 100))
@@ -92,6 +93,29 @@ def test_metrics_that_are_missing() -> None:
     without = replace(step(100), agreements=[], unmeasured="Others ask it too.")
     assert faults([without], alone=True) == ["At 100 people: Others ask it too."]
     assert not faults([without], alone=False)
+
+
+def test_nobody_was_answered() -> None:
+    """Where all failed it is said so; where nobody asked, the time was too short and nobody is blamed."""
+    refused = Window()
+    refused.note("question", Heard("refused", 401, code="invalid_api_key"))
+    failed = measured(10, 4.0, refused, 0.1, 0.0)
+    assert (failed.verdict, failed.says) == ("broken", "broken: nobody was answered: 1 of 1 failed")
+    assert "invalid_api_key" in failed.wrong[0]
+    nobody = measured(10, 4.0, Window(), 0.1, 0.0)
+    assert (nobody.verdict, nobody.says) == ("not judged", "the time is the limit: nobody was answered")
+    assert conclusion([nobody]).startswith("Nothing can be said: at 10 the time is the limit")
+    assert faults([nobody], alone=True) == ["No step kept its promises."]
+    assert read(json.loads(json.dumps({"steps": [nobody.as_json()]}, allow_nan=False)))[0].says == nobody.says
+
+
+def test_a_step_is_told_in_a_line() -> None:
+    """Its figures stand in 80 columns, what was not measured is a hyphen, and what broke has a line of its own."""
+    kept = line(step(1200))
+    assert len(kept) <= 80 and kept.split() == ["1200", "5.0", "400", "400", "400", "30", "1.00", "0", "1"]
+    figures, why = line(measured(10, 4.0, Window(), 0.1, 0.0)).splitlines()
+    assert figures.split()[2] == "-" and "nobody was answered" in why
+    assert all(len(each) <= 80 for each in HEAD.splitlines())
 
 
 def test_histogram() -> None:
