@@ -153,6 +153,10 @@ load: setup-dev  ## Conversations until a promise breaks, a report (TARGET=url K
 soak: setup-dev  ## 50 callers, things that die, memory by the minute (MINUTES=10 WORKERS=2)
 	$(BIN)/python -m tests.load.soak --minutes $(or $(MINUTES),10) $(if $(WORKERS),--workers $(WORKERS))
 
+.PHONY: rolling
+rolling: setup-dev  ## A worker killed, then all replaced, under load: who notices? (STREAMS=200 WORKERS=3)
+	$(BIN)/python -m tests.load.rolling --streams $(or $(STREAMS),200) --workers $(or $(WORKERS),3)
+
 .PHONY: instruments
 instruments: setup-dev  ## Do metrics, log, records and the upstream agree? (COUNT=10000 WORKERS=3)
 	$(BIN)/python -m tests.load.instruments --count $(or $(COUNT),10000) --workers $(or $(WORKERS),1)

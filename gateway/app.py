@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from importlib.metadata import version
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from gateway import administration, clients, fleet, observe
 from gateway.drain import Drain
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, StoreUnavailable
 from gateway.errors.redaction import Redact
 from gateway.http.capability import Capabilities
 from gateway.http.edge import Caught, Identified
@@ -36,6 +36,8 @@ from gateway.watching import Sources, followed
 __all__ = ["Drain", "create_app"]
 
 VERSION = version("simli-gateway")
+SCRAPED = 0.5
+"""Seconds that a scrape waits for the store."""
 WRONG_KEY = "wrong key"
 """The signal of one."""
 EXPOSED = ("x-request-id", "x-gateway-sources", "x-gateway-target", "Server-Timing")
@@ -132,7 +134,7 @@ def _lifespan(
                 draining=lambda: drain.begun,
                 reload=others.reload,
                 administration=administered,
-                metrics=metrics.exposed,
+                metrics=_scraped(metrics, opened.store),
                 started=int(time.time()),
                 access=given.access or _access(opened.store, current),
                 load=load,
@@ -181,6 +183,19 @@ def _metrics(
 
     known = Known(lambda: current.agents, lambda: current.settings.routes, opened.targets)
     return Metrics(known, reading, VERSION, place)
+
+
+def _scraped(metrics: Metrics, store: Store) -> Callable[[str], Awaitable[tuple[bytes, str]]]:
+    """What a scraper gets: it waits for the store a moment at most, and does without what that would have said."""
+
+    async def scraped(accept: str) -> tuple[bytes, str]:
+        sessions: int | None = None
+        with suppress(StoreUnavailable, TimeoutError):
+            async with asyncio.timeout(SCRAPED):
+                sessions = await store.sessions.taken()
+        return await asyncio.to_thread(metrics.exposed, accept, sessions)
+
+    return scraped
 
 
 def _recorder(store: Store, redact: Redact, metrics: Metrics, traced: Callable[[Turn], None]) -> Callable[[Turn], None]:

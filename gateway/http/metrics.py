@@ -1,7 +1,5 @@
 """`/metrics`: what Prometheus scrapes, for administrators and for keys of scope `metrics`."""
 
-import asyncio
-
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -10,7 +8,6 @@ from gateway.http.state import State
 
 
 async def metrics(request: Request[State]) -> Response:
-    """All metrics of this process. They are written off the loop: that takes longer than a word may."""
-    accept = request.headers.get("accept", "")
-    text, media_type = await asyncio.to_thread(request.state["metrics"], accept)
+    """All metrics. They are written off the loop: that takes longer than a word may."""
+    text, media_type = await request.state["metrics"](request.headers.get("accept", ""))
     return Response(text, headers={**HEADERS, "Content-Type": media_type})

@@ -41,8 +41,8 @@ class State(TypedDict):
     """Read settings and agent files again and serve what they say. Never raises: faults are in what it returns."""
     administration: Administration
     """What is behind `/admin`."""
-    metrics: Callable[[str], tuple[bytes, str]]
-    """What a scraper gets, by its `Accept`, and the media type of it. Not for the event loop."""
+    metrics: Callable[[str], Awaitable[tuple[bytes, str]]]
+    """What a scraper gets, by its `Accept`, and the media type of it."""
     started: int
     """Seconds since the epoch."""
     access: Access

@@ -16,7 +16,7 @@ from prometheus_client.exposition import choose_encoder
 from gateway.errors import GatewayError
 from gateway.observe.families import Counted, Measured
 from gateway.observe.kept import Merged
-from gateway.observe.present import Present, Reading
+from gateway.observe.present import Present, Reading, With
 from gateway.observe.process import Used
 from gateway.observe.shared import EACH, Living, Shared
 from gateway.types import Turn
@@ -78,15 +78,16 @@ class Metrics:
         if "ttft" in turn.timings:
             self._spoke(turn, agent, route)
 
-    def exposed(self, accept: str) -> tuple[bytes, str]:
-        """What a scraper gets, in the form that its `Accept` asks for, and that form's media type.
+    def exposed(self, accept: str, sessions: int | None = None) -> tuple[bytes, str]:
+        """What a scraper gets, in the form that its `Accept` asks for, and that form's media type. `sessions` run, as
+        the store says; None: it does not.
 
         Takes some 10 µs a line, and 3 more for each worker: not for the event loop.
         """
         if self._place is not None:
             self._place.note(self._reading())
         encode, media_type = choose_encoder(accept)
-        return encode(self._registry), media_type
+        return encode(With(self._registry, sessions)), media_type
 
     async def noted(self) -> None:
         """Tell the other workers every second what is so now, until it is cancelled; nobody, where there are none."""

@@ -49,6 +49,22 @@ def joined(readings: Sequence[Reading]) -> Reading:
     )
 
 
+class With(Collector):
+    """What another collector has, and how many sessions run where the store says so. It is one number for all
+    processes that share a store: they are not to be added up."""
+
+    def __init__(self, others: Collector, sessions: int | None) -> None:
+        self._others = others
+        self._sessions = sessions
+
+    def collect(self) -> Iterator[Metric]:
+        """All of it; nothing of sessions where nobody knows."""
+        yield from self._others.collect()
+        if self._sessions is not None:
+            says = "Sessions at Simli that began and have not ended, in all processes that share the store."
+            yield GaugeMetricFamily("simli_sessions_active", says, self._sessions)
+
+
 class Present(Collector):
     """The gauges, of all processes together."""
 

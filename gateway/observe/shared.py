@@ -80,8 +80,11 @@ class Shared:
         """Of every other worker that lives, what it wrote last. Reads a small file for each."""
         for path in sorted(self.folder.glob("*.lock")):
             if path.stem != str(self._number) and _held(path):
-                with suppress(OSError, ValueError, KeyError):  # it has only just come, or goes
-                    yield _read(_note(self.folder, int(path.stem)))
+                try:
+                    living = _read(_note(self.folder, int(path.stem)))
+                except (OSError, ValueError, KeyError):  # it has only just come, or goes
+                    continue
+                yield living
 
     def close(self) -> None:
         """It is a worker no more; what it counted stays."""

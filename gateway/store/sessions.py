@@ -171,6 +171,11 @@ class Sessions:
         (told,) = await self._connection.take(("HGETALL", self._record(id_)))
         return _read(id_, told)
 
+    async def taken(self) -> int:
+        """How many places are taken now, by all processes."""
+        (count,) = await self._connection.take(("ZCOUNT", self._open, f"({self._clock()}", "+inf"))
+        return int(count)
+
     async def listed(self) -> list[Session]:
         """The last ones, newest first."""
         (ids,) = await self._connection.take(("ZREVRANGE", self._index, 0, MOST_LISTED - 1))

@@ -107,6 +107,9 @@ class Life:
         self.heard = time.monotonic()
         if word == words.READY:
             self.ready.set()
+            if self._timer is not None:
+                self._timer.cancel()
+            self._look()
         elif word == words.ASKED:
             self._asked(self)
 

@@ -13,10 +13,12 @@ from tests.scraped import Scraped
 COUNT = 300
 
 
-async def test_all_that_tell_of_turns_agree() -> None:
-    """Answers, fail-overs, apologies, errors, breaks, hang-ups and refusals: exactly, turn by turn and in sum."""
+@pytest.mark.parametrize("workers", [1, 3])
+async def test_all_that_tell_of_turns_agree(workers: int) -> None:
+    """Answers, fail-overs, apologies, errors, breaks, hang-ups and refusals: exactly, turn by turn and in sum, and
+    wherever `/metrics` is scraped meanwhile no count falls."""
     assert {one.name for one in mixture(COUNT)} == set(KINDS)
-    async with place() as at:
+    async with place(workers) as at:
         assert await agreed(COUNT, at) == []
 
 

@@ -1,6 +1,7 @@
 """`/metrics`: what a gateway counts, and who may read it."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.contract.place import Place, ask
 from tests.keyring import Keyring
 from tests.scraped import Scraped, scraped
 from tests.serving import serve, sharing
+from tests.stores import running
 from tests.upstream import Answer, Hang, Script, Upstream, Usage, error
 
 ADMIN_KEY = "admin-key-of-this-test"
@@ -128,6 +130,32 @@ async def test_metrics_stand_where_admin_does(upstream: Upstream, tmp_path: Path
         answer = await client.get("/metrics", headers=key)
         assert answer.status_code == 200 and answer.headers["cache-control"] == "no-store"
         assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+
+
+async def test_sessions_are_those_of_the_store(place: Place) -> None:
+    """Those that began and have not ended, whichever process began them; a link is none yet."""
+    assert (await scraped(place.url)).value("simli_sessions_active") == 0
+    session, _ = await place.session()
+    await place.session(flow="link")
+    await place.session("mute")
+    assert (await scraped(place.url)).value("simli_sessions_active") == 2
+    await place.store.sessions.close(session)
+    assert (await scraped(place.url)).value("simli_sessions_active") == 1
+
+
+async def test_a_store_that_hangs_keeps_nothing_back_but_its_sessions(upstream: Upstream, tmp_path: Path) -> None:
+    """The rest is served, within a second; no number stands where nobody knows it."""
+    with running("valkey", tmp_path) as server:
+        told = replace(settings(upstream.url, tmp_path), redis_url=server.url)
+        async with serve(create_app(told, AGENTS)) as url:
+            await until(url, lambda seen: ("simli_sessions_active", frozenset()) in seen.samples)
+            server.pause()
+            began = time.monotonic()
+            seen = await scraped(url)
+            assert time.monotonic() - began < 1
+            assert seen.by("simli_sessions_active") == {} and seen.by("gateway_inflight_streams")
+            server.resume()
+            await until(url, lambda seen: ("simli_sessions_active", frozenset()) in seen.samples)
 
 
 async def test_a_stores_key_may_read_them(place: Place) -> None:

@@ -15,7 +15,7 @@ from tests.monitoring.panels import WIDE
 from tests.serving import ROOT
 from tests.unit.observe.test_metrics import made, turn
 
-NAME = re.compile(r"\b(?:gateway(?!-)[a-zA-Z0-9_:]*|gen_ai_[a-z_]+_[a-z]+|process_[a-z_]+)\b")
+NAME = re.compile(r"\b(?:gateway(?!-)[a-zA-Z0-9_:]*|gen_ai_[a-z_]+_[a-z]+|(?:process|simli)_[a-z_]+)\b")
 SELECTED = re.compile(r"\b(gateway_\w+|gen_ai_\w+)\{([^}]*)\}")
 BY = re.compile(r"by \(([^)]*)\)")
 PROMTOOL = shutil.which("promtool")
@@ -29,12 +29,17 @@ def expressions() -> Iterator[str]:
         yield from (target["expr"] for target in panel.get("targets", ()))
 
 
-def served() -> dict[str, set[str]]:
-    """Every series that `/metrics` can have, and its labels."""
+def served_text() -> str:
+    """What `/metrics` says after a turn."""
     metrics = made()
     metrics.turned(turn())
+    return metrics.exposed("", sessions=1)[0].decode()
+
+
+def served() -> dict[str, set[str]]:
+    """Every series that `/metrics` can have, and its labels."""
     found: dict[str, set[str]] = {}
-    for name, labels in re.findall(r"^(\w+)(?:\{(.*)\})? \S+$", metrics.exposed("")[0].decode(), re.MULTILINE):
+    for name, labels in re.findall(r"^(\w+)(?:\{(.*)\})? \S+$", served_text(), re.MULTILINE):
         found.setdefault(name, set()).update(re.findall(r'(\w+)="', labels))
     registry = CollectorRegistry()
     for family in (*vars(Counted(registry)).values(), *vars(Measured(registry)).values()):
@@ -72,6 +77,28 @@ def test_everything_that_is_served_is_looked_at() -> None:
     registry = CollectorRegistry()
     families = (*vars(Counted(registry)).values(), *vars(Measured(registry)).values())
     assert [family._name for family in families if family._name not in every] == []
+
+
+def test_every_alert_has_its_page() -> None:
+    """The runbook has a section for each, which tells where to look: at panels that are there."""
+    page = files()["deploy/runbook.md"]
+    named = {name for line in page.splitlines() if line.startswith("## ") for name in line[3:].split(", ")}
+    rules = [rule for group in alerts.groups() for rule in group["rules"] if "alert" in rule]
+    assert named == {rule["alert"] for rule in rules}
+    titles = tuple(panel["title"] for panel in dashboard.document()["panels"])
+    for text in (page, *(rule["annotations"]["runbook"] for rule in rules)):
+        for mention in re.findall(r"\b[Pp]anels? ([A-Z].*)", text):
+            assert mention.startswith(titles), mention
+    assert "{{" not in page
+
+
+def test_a_threshold_is_one_of_the_buckets() -> None:
+    """A bound that an expression names is served as it is written there; else it would never find anything."""
+    text = served_text()
+    named = {found for each in expressions() for found in re.findall(r'(\w+_bucket)\{[^}]*le="([^"]+)"', each)}
+    assert named
+    for name, bound in named:
+        assert re.search(rf'^{name}\{{.*le="{re.escape(bound)}"', text, re.MULTILINE), (name, bound)
 
 
 def test_panels_lie_beside_one_another() -> None:

@@ -63,6 +63,7 @@ TITLES = {
     "S02": "The store dies under load",
     "S03": "The store takes two seconds for an answer",
     "S04": "The store is full, or read-only",
+    "S05": "The Chroma server that has the vectors is away, or hangs",
     "S06": "A search of the knowledge takes a second",
     "S07": "A collection's index is damaged",
     "S08": "An ingest is killed at any moment",
@@ -117,7 +118,6 @@ TITLES = {
 
 LATER = {
     "C12": "conversations",
-    "S05": "Chroma as a server",
     "S17": "uploads",
     "N14": "tenants",
     **dict.fromkeys(("N15", "N16", "N17", "N18", "N20"), "knowledge from URLs"),

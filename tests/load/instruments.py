@@ -10,7 +10,7 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ from tests.caller import calling
 from tests.collector import Collector, Span, collecting
 from tests.load.differing import differences, untraced
 from tests.load.mixture import Asked, Told, mixture
-from tests.scraped import scraped
+from tests.scraped import Scraped, scraped
 from tests.serving import Gateway, gateway_process
 from tests.upstream import Upstream, scripted
 
@@ -63,13 +63,14 @@ You answer.
 
 
 class Place(NamedTuple):
-    """A gateway, its upstream, what the upstream counted, who collects its traces, and of how many workers it is."""
+    """A gateway of so many workers, its upstream, what that counted, who collects traces, and where workers count."""
 
     gateway: Gateway
     upstream: Upstream
     asked: Asked
     collector: Collector
     workers: int
+    var: Path
 
 
 @asynccontextmanager
@@ -80,12 +81,13 @@ async def place(workers: int = 1) -> AsyncIterator[Place]:
         upstream.remember = False
         with tempfile.TemporaryDirectory(prefix="instruments-") as prompts:
             _written(Path(prompts))
-            environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
+            var = Path(prompts, "var")
+            environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "GATEWAY_VAR": str(var)}
             config = CONFIG.format(prompts=prompts, upstream=upstream.url, workers=workers)
             process = gateway_process(config, environ)
             gateway = await asyncio.to_thread(process.__enter__)
             try:
-                yield Place(gateway, upstream, asked, collector, workers)
+                yield Place(gateway, upstream, asked, collector, workers, var)
             finally:
                 await asyncio.to_thread(process.__exit__, None, None, None)
 
@@ -185,6 +187,18 @@ async def spans(at: Place) -> list[Span]:
     return [span for span in at.collector.spans if span.kind in ("server", "client")]
 
 
+def idle(at: Place, seen: Scraped) -> Iterator[str]:
+    """Workers that are not seen, or had no turn: then nothing was proved of several."""
+    if (workers := seen.value("gateway_workers")) != at.workers:
+        yield f"{workers:g} of {at.workers} workers are seen"
+    files = sorted(at.var.glob("workers/*/metrics/counter_*.db"))
+    if at.workers > 1 and len(files) != at.workers:
+        yield f"{at.workers} workers have {len(files)} files"
+    for file in files:
+        if b'"gateway_requests_total"' not in file.read_bytes():
+            yield f"{file.name} has no turn"
+
+
 async def agreed(count: int, at: Place) -> list[str]:
     """Ask for so many turns; what does not agree afterwards."""
     turns = mixture(count)
@@ -199,9 +213,7 @@ async def agreed(count: int, at: Place) -> list[str]:
     seen = await until(lambda: scraped(at.gateway.url), lambda seen: not seen.value("gateway_inflight_streams"))
     expected = count + sum(len(one.kind.attempts) for one in turns)
     await until(lambda: spans(at), lambda spans: len(spans) >= expected)
-    if (workers := seen.value("gateway_workers")) != at.workers:
-        fell.append(f"{workers:g} of {at.workers} workers are seen")
-    return [*fell, *differences(turns, told, kept, at.asked, seen), *untraced(told, await spans(at))]
+    return [*fell, *idle(at, seen), *differences(turns, told, kept, at.asked, seen), *untraced(told, await spans(at))]
 
 
 async def main_run(count: int, workers: int) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import orjson
 import yaml
 
-from tests.monitoring import alerts, dashboard, proofs
+from tests.monitoring import alerts, dashboard, proofs, runbook
 
 HEAD = "# Made by `python -m tests.monitoring`. Change it there.\n"
 
@@ -21,6 +21,7 @@ def files() -> Mapping[str, str]:
         "deploy/prometheus/rules.test.yml": _yaml(proofs.document()),
         "deploy/prometheus/prometheus.yml": _yaml(scraped("127.0.0.1:8000")),
         "deploy/prometheus/compose.yml": _yaml(scraped("gateway:8000")),
+        "deploy/runbook.md": runbook.document(),
         "deploy/grafana/gateway.json": orjson.dumps(dashboard.document(), option=orjson.OPT_INDENT_2).decode() + "\n",
     }
 

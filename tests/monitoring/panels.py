@@ -46,7 +46,14 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
                 "stat",
                 6,
             ),
-            Panel("In flight", "Turns that run.", [("sum(gateway_inflight_streams)", "")], "short", "stat", 6),
+            Panel(
+                "In flight, sessions",
+                "Turns that run; sessions at Simli that have not ended, as the store knows.",
+                [("sum(gateway_inflight_streams)", "turns"), ("max(simli_sessions_active)", "sessions")],
+                "short",
+                "stat",
+                6,
+            ),
             Panel(
                 "Not answered (1 h)",
                 "Failed, apologised for, shed, or given up after two seconds.",
@@ -235,11 +242,12 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
                 "state-timeline",
             ),
             Panel(
-                "Store, draining, version",
+                "Store, draining, workers, version",
                 "1 is yes.",
                 [
                     ("gateway_store_up", "store {{instance}}"),
                     ("gateway_draining", "draining {{instance}}"),
+                    ("gateway_workers", "workers {{instance}}"),
                     ("gateway_build_info", "{{version}} {{instance}}"),
                 ],
                 "short",

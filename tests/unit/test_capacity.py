@@ -19,10 +19,11 @@ from tests.load.capacity.calculation import (
     described,
     needs,
     streams_a_core,
-    streams_a_pod,
     turn,
 )
 from tests.load.capacity.figures import (
+    CAPABILITY,
+    SESSION,
     Embedding,
     Figures,
     Held,
@@ -54,9 +55,9 @@ FIGURES = Figures(
     ),
     memory=(Memory("agent", (Held(0, 500.0, 40), Held(1000, 600.0, 2040))),),
     redis=(
-        StoreTurn("without a key", {"eval": 0.2}, {"eval": 100.0}, 40.0, 0.2, 1000, 0),
+        StoreTurn(CAPABILITY, {"eval": 0.2}, {"eval": 100.0}, 40.0, 0.2, 1000, 0),
         StoreTurn("a key with limits", {"evalsha": 1.0}, {"evalsha": 50.0}, 130.0, 1.4, 2000, 40),
-        StoreTurn("a session", {"eval": 0.2, "evalsha": 1.0}, {"eval": 100.0, "evalsha": 60.0}, 140.0, 1.2, 3000, 10),
+        StoreTurn(SESSION, {"eval": 0.2, "evalsha": 1.0}, {"eval": 100.0, "evalsha": 60.0}, 140.0, 1.2, 3000, 10),
     ),
     sizes=(StoreSizes(300, 400, 1700, 380),),
     register=(Register(20_000, 3.0, 30.0),),
@@ -91,7 +92,7 @@ def test_needs_by_hand() -> None:
     found = needs(1900, FIGURES, USUAL)
     assert found.turns == pytest.approx(130) and found.streams == pytest.approx(130 * (0.5 + 39 / 20))
     assert found.cores == pytest.approx(130 * 0.0089 / 0.6) and found.pods == 2
-    assert found.memory == pytest.approx((8 * 500e6 + found.streams * 100e3) / 1e9)
+    assert found.memory == pytest.approx((2 * 500e6 + found.streams * 100e3) / 1e9)
     assert found.keys == pytest.approx(1900 / 600 * 0.3 * (WEEK + 3600))
     assert found.redis == pytest.approx(130 * 140e-6 / 0.6)
 
@@ -132,16 +133,17 @@ def test_limits_are_where_the_needs_say() -> None:
 def test_streams_of_a_core() -> None:
     """A full core's streams: each takes its turn's time every time that it is asked again."""
     assert streams_a_core(FIGURES, USUAL) == pytest.approx(2.45 / 0.0089)
-    assert streams_a_pod(FIGURES, USUAL) == int(2.45 / 0.0089 * 0.6 * 4)
 
 
 def test_assumptions_are_named() -> None:
     """One that is changed is changed; an unknown one, or one that is no number above nothing, is refused in words."""
     assert assumed(["answer=20", "launched=0"]) == replace(USUAL, answer=20.0, launched=0.0)
     assert len(described()) == len(Assumptions.__slots__) and all(says for _, _, says in described())
-    for wrong in ("answers=20", "answer=long", "answer=-1", "answer=0", "answer", "full=nan"):
+    for wrong in ("answers=20", "answer=long", "answer=-1", "answer=0", "answer", "full=nan", "day=2", "words=inf"):
         with pytest.raises(ValueError, match="NAME=NUMBER"):
             assumed([wrong])
+    with pytest.raises(ValueError, match="10000 were"):
+        needs(1_000, FIGURES, assumed(["passages=5"]))
 
 
 def test_the_page_has_every_figure() -> None:

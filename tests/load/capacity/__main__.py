@@ -110,14 +110,19 @@ def write(figures: Figures) -> None:
 
 def calculate(sessions: int, settings: list[str]) -> int:
     """Print what so many sessions need, and what has broken by then."""
+    figures = known()
+    if missing := set(PARTS) - set(figures.around):
+        print(f"Not measured yet: {', '.join(sorted(missing))}. `make capacity` does it.", file=sys.stderr)
+        return 1
     try:
         given = assumed(settings)
+        print(*page.rows_of([needs(sessions, figures, given)]), sep="\n")
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    figures = known()
-    print(*page.rows_of([needs(sessions, figures, given)]), sep="\n")
     for limit in limits(figures, given):
+        if limit.sessions == float("inf"):
+            continue
         reached = "at its end, from" if limit.sessions <= sessions else "good for"
         print(f"\n{limit.name}: {reached} {limit.sessions:,.0f} sessions: {limit.what}\n    {limit.then}")
     return 0

@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
-from tests.load.capacity.figures import Figures, TurnCost, Who
+from tests.load.capacity.figures import CAPABILITY, SESSION, Figures, TurnCost, Who
 
 
 def _says(default: float, text: str) -> Any:
@@ -38,7 +38,7 @@ class Assumptions:
     day: float = _says(0.3, "sessions at once, the mean of day and night, as a share of the peak's")
     burst: float = _says(1.3, "turns a second in the busiest second, over the mean of the peak")
     full: float = _says(0.6, "share of a core, the gateway's or Redis', that is used in that second")
-    workers: float = _says(4.0, "processes (cores) in a pod")
+    workers: float = _says(1.0, "processes (cores) in a pod")
     passages: float = _says(10_000, "passages of a collection (of those that were measured)")
     redis_gb: float = _says(64.0, "gigabytes of memory of one Redis")
     token: float = _says(4.5, "bytes of a prompt in a token")
@@ -128,13 +128,16 @@ FEWEST = 2
 
 
 def turn(figures: Figures, given: Assumptions) -> Turn:
-    """What a turn takes: of agents and of routes, in their shares."""
+    """What a turn takes: of agents and of routes, in their shares. Raises ValueError for passages not measured."""
     agent, route = (_cost(figures, who) for who in ("agent", "route"))
     shares = ((given.agents, agent), (1 - given.agents, route))
     kinds = {one.kind: one for one in figures.redis}
-    launched, other = kinds["a session"], kinds["without a key"]
+    launched, other = kinds[SESSION], kinds[CAPABILITY]
     redis = ((given.launched, launched), (1 - given.launched, other))
-    search = next(one for one in figures.chroma if one.place == "server" and one.passages == given.passages)
+    search = next((one for one in figures.chroma if (one.place, one.passages) == ("server", given.passages)), None)
+    if search is None:
+        measured = ", ".join(str(one.passages) for one in figures.chroma if one.place == "server")
+        raise ValueError(f"passages={given.passages:g} were not measured: {measured} were.")
     return Turn(
         core=sum(share * (one.turn_ms / 1e3 + given.turn_chunks * one.chunk_us / 1e6) for share, one in shares),
         redis=sum(share * one.cpu / 1e6 for share, one in redis),
@@ -194,15 +197,15 @@ def streams_a_core(figures: Figures, given: Assumptions, who: Who = "agent") -> 
     return 1 / ((one.turn_ms / 1e3 + given.turn_chunks * one.chunk_us / 1e6) / given.stream)
 
 
-def streams_a_pod(figures: Figures, given: Assumptions) -> int:
-    """Streams at which another pod is wanted: what the autoscaler is told."""
-    return int(streams_a_core(figures, given) * given.full * given.workers)
-
-
 def described() -> list[tuple[str, float, str]]:
     """The assumptions: name, value, meaning."""
     usual = Assumptions()
     return [(each.name, getattr(usual, each.name), each.metadata["says"]) for each in fields(Assumptions)]
+
+
+SHARES = ("agents", "launched", "day", "full")
+"""Of one: no more."""
+MAY_BE_NONE = ("agents", "launched", "waiting", "pause")
 
 
 def assumed(settings: list[str]) -> Assumptions:
@@ -215,11 +218,11 @@ def assumed(settings: list[str]) -> Assumptions:
             number = float(value)
         except ValueError:
             number = math.nan
-        if (
-            name not in known
-            or not number >= 0
-            or (name not in ("agents", "launched", "waiting", "pause") and not number)
-        ):
-            raise ValueError(f"{one!r} is no assumption: NAME=NUMBER, where NAME is one of {', '.join(sorted(known))}.")
+        most = 1.0 if name in SHARES else 1e9
+        if name not in known or not (0 < number <= most or (number == 0 and name in MAY_BE_NONE)):
+            names = ", ".join(sorted(known))
+            raise ValueError(
+                f"{one!r} is no assumption: NAME=NUMBER, where NAME is one of {names}; shares are up to 1."
+            )
         changed[name] = number
     return Assumptions(**changed)

@@ -8,6 +8,10 @@ import orjson
 
 Who: TypeAlias = Literal["route", "agent"]
 """A route passes the model's words on; an agent has a persona, looks its knowledge up, and minds what can be spoken."""
+CAPABILITY, SESSION = "by a capability, as Simli calls", "a session that the gateway started"
+"""Kinds of turns that the calculation is about."""
+FULL = 0.97
+"""Share of a core from which on it has no more to give."""
 LATE_MS = 50.0
 """Milliseconds: a chunk that is later than that is heard."""
 

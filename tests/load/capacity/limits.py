@@ -69,7 +69,7 @@ def limits(figures: Figures, given: Assumptions) -> list[Limit]:
             given.full / one.redis * a_turn,
             "the core of Redis",
             f"it is {given.full:.0%} full, and Redis works on one",
-            "further fleets (below); a Redis cluster is not spoken to: scripts take keys of several slots",
+            "further fleets, each with its own; a Redis cluster is not spoken to: scripts take keys of several slots",
             hard=True,
         ),
         Limit(

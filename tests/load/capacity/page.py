@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from tests.load.capacity import words
-from tests.load.capacity.calculation import Assumptions, Needs, described, needs, streams_a_core, streams_a_pod
-from tests.load.capacity.figures import LATE_MS, Figures, Ladder
+from tests.load.capacity.calculation import Assumptions, Needs, described, needs, streams_a_core
+from tests.load.capacity.figures import FULL, LATE_MS, Figures, Ladder
 from tests.load.capacity.limits import cell, limits
 
 SESSIONS = (1_000, 10_000, 100_000, 1_000_000)
@@ -80,9 +80,7 @@ def _streams(figures: Figures, given: Assumptions) -> Iterator[str]:
         route=rounded(1e6 / _chunk_us(figures) / given.pace),
         agent=rounded(full),
         share=f"{given.full:.0%}",
-        pod=rounded(streams_a_pod(figures, given)),
         one=rounded(full * given.full),
-        workers=f"{given.workers:g}",
     )
 
 
@@ -95,14 +93,18 @@ def _verdict(ladder: Ladder) -> str:
     kept = [one for one in ladder.rungs if one.kept]
     top = max((one.streams for one in kept), default=0)
     last = ladder.rungs[-1]
-    if last.kept:
+    if last.kept and last.load >= FULL:
+        why = "the load's core was full then, and a gateway may carry more"
+    elif last.kept and last.core >= FULL:
+        why = "its core was full then"
+    elif last.kept:
         why = "nothing more was tried"
     elif last.failures:
         why = f"at {last.streams:,}, {last.failures} streams failed"
     else:
         why = f"at {last.streams:,}, one chunk in a hundred came {last.late_p99:.0f} ms late or more"
-    if last.load > last.core:
-        why += "; the load's own core was the fuller one"
+    if last.lexical > 0.01:
+        why += f", and for {last.lexical:.0%} of the turns there was no time to compare vectors"
     return f"**{ladder.who}, {ladder.pace:g} chunks a second: {top:,} streams at once held**; {why}."
 
 

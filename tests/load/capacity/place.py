@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from gateway.http.capability import capability, gateway_id, path
 from gateway.store import embedded
 from tests.bench.targets import QUESTIONS, answers, cores, cpu_seconds, free_port, ingest, process
 from tests.knowledge import with_model
@@ -46,6 +47,7 @@ unknown: I do not know.
 ---
 You answer in one sentence, from what you know.
 """
+SECRET = "the-secret-of-a-gateway-that-is-measured"
 HISTORY = 6
 """Turns that a caller brings of what was said before."""
 
@@ -70,14 +72,18 @@ class Serving:
     redis_pid: int
     model: Model
 
+    def opened(self) -> str:
+        """The address of the agent that Simli is given: with a capability in it, and no key."""
+        return self.url + path(gateway_id(SECRET), capability(SECRET, "guide", 0), "guide")
+
     def address(self, who: Who) -> str:
         """Of this one's chat completions."""
         return f"{self.url}/agents/guide/v1/chat/completions" if who == "agent" else f"{self.url}/v1/chat/completions"
 
-    def questions(self, who: Who, *headers: str) -> list[bytes]:
+    def questions(self, who: Who, *headers: str, address: str = "") -> list[bytes]:
         """What callers ask this one, in the middle of a conversation."""
         asked = [body(who, question) for question in QUESTIONS]
-        return [request(self.address(who), one, headers) for one in asked]
+        return [request(address or self.address(who), one, headers) for one in asked]
 
 
 def body(who: Who, question: str) -> dict[str, object]:
@@ -132,7 +138,11 @@ def _gateway(place: Place, model: str, redis_port: int) -> Iterator[tuple[str, i
     config = place.out / "gateway.toml"
     config.write_text(CONFIG.format(out=place.out, knowledge=ROOT / "knowledge", model=model), "utf-8")
     port = free_port()
-    environ = {"GATEWAY_VAR": str(place.out / "var"), "REDIS_URL": f"redis://127.0.0.1:{redis_port}/0"}
+    environ = {
+        "GATEWAY_VAR": str(place.out / "var"),
+        "REDIS_URL": f"redis://127.0.0.1:{redis_port}/0",
+        "GATEWAY_SECRET": SECRET,
+    }
     command = [sys.executable, "-m", "gateway", "serve", "--config", str(config), "--port", str(port)]
     with process(place.out, "gateway", command, place.gateway_core, environ) as pid:
         answers(f"http://127.0.0.1:{port}/readyz", pid, place.out / "gateway.log")

@@ -18,7 +18,7 @@ STREAMS = """
 `python -m tests.load.capacity streams`. A voice needs some 3 chunks a second; models say 20, fast ones 100. Routes
 have long streams, so that their chunks alone are measured; agents whole turns of 40 chunks (twelve seconds of
 speech), asked again at once. A ladder ends with its first rung on which 1 chunk in 100 is over {late:g} ms late, a
-stream fails, or a core is full.
+stream fails, or a core is full. A rung that does not hold is tried three times, and the best try is shown.
 """
 STREAMS_HEAD = (
     *("who, pace", "streams", "chunks a second", "turns a second", "the gateway's core", "late, p50", "late, p99"),
@@ -26,10 +26,9 @@ STREAMS_HEAD = (
 )
 FULL = """
 Calculated from the costs below, a full core carries {route} streams of a route at 20 chunks a second, or {agent} of
-an agent whose callers ask again at once. At {share} of it an agent's process has {one} streams at once, and a pod of
-{workers} workers {pod}: that is where the autoscaler (`kubernetes/scaling.yaml`) should add a pod. The ladders above
-were seen, these are calculated. A process refuses more than 1,000 turns at once (`[limits] turns`), however slow they
-are.
+an agent whose callers ask again at once. At {share} of it an agent's process has {one} streams at once, and the
+autoscaler (`kubernetes/monitoring/scaling.yaml`) adds a pod of one core no later than there. The ladders above were
+seen, these are calculated. A process refuses more than 1,000 turns at once (`[limits] turns`), however slow they are.
 """
 TURNS = """
 ## What a turn costs
@@ -137,7 +136,7 @@ THEORY = """
   there to see it.
 - Between a gateway and its Redis or model there was no network. Redis costs a turn no time while limits are unset;
   with limits a turn waits for one round trip. Records and words are written one after another, so a process writes no
-  faster than its round trips: at 1 ms a thousand a second, which is far more than its turns.
+  faster than its round trips: at 1 ms a thousand a second, of which a full core's turns want a few hundred.
 - TLS ends at a proxy, which is not counted: `make proxies` measures what it adds to a turn's time; measure your
   proxy's cores.
 - Models are the larger bill by far. What the table says of calls and tokens is beyond any usual account: ask for

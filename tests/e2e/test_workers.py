@@ -1,0 +1,166 @@
+"""`gateway serve --workers`: what dies, what is replaced and what ends, under streams."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.caller import calling
+from tests.e2e.conftest import gateway
+from tests.load.listening import Heard, listened
+from tests.load.owners import owners, workers
+from tests.serving import Gateway, gateway_process
+from tests.upstream import Pause, Script, Upstream
+
+WORDS = [f"word{at} " for at in range(15)]
+LONG = Script([step for word in WORDS for step in (word, Pause(0.1))])
+CONFIG = """
+prompts = "{place}"
+default_route = "up"
+[server]
+drain_notice = 0
+drain_timeout = 10
+[[routes.up.targets]]
+url = "{url}"
+model = "scripted"
+"""
+
+
+def settings(place: Path, upstream: Upstream) -> str:
+    """One agent and one route to the scripted upstream, which speaks for a second and a half."""
+    (place / "nora.md").write_text("---\nlanguage: en\napology: Sorry.\n---\nYou are Nora.\n")
+    upstream.script = LONG
+    return CONFIG.format(place=place, url=upstream.url)
+
+
+def file(running: Gateway) -> Path:
+    """Its settings."""
+    arguments = running.process.args
+    assert isinstance(arguments, list)
+    return Path(arguments[arguments.index("--config") + 1])
+
+
+def port(running: Gateway) -> int:
+    """Where it listens."""
+    return int(running.url.rpartition(":")[2])
+
+
+async def asked(running: Gateway, **headers: str) -> Heard:
+    """Ask, and listen to the end."""
+    body = {"model": "up", "stream": True, "messages": [{"role": "user", "content": "How tall is it?"}]}
+    return await listened(f"{running.url}/v1/chat/completions", body, headers=headers)
+
+
+async def asking(running: Gateway, upstream: Upstream, count: int = 16) -> Sequence["asyncio.Task[Heard]"]:
+    """So many callers that listen."""
+    before = len(upstream.requests)
+    calls = [asyncio.create_task(asked(running)) for _ in range(count)]
+    await upstream.asked(before + count)
+    return calls
+
+
+async def until(true: Callable[[], bool], running: Gateway, seconds: float = 15.0) -> None:
+    """Wait for it."""
+    ends = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < ends, running.log
+        await asyncio.sleep(0.02)
+
+
+def gone(pid: int) -> bool:
+    """Whether the process has ended."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+async def test_a_killed_worker_takes_only_its_own_streams(upstream: Upstream, tmp_path: Path) -> None:
+    """Its callers lose their answers, all others' end properly, a key goes on to be known, and it is replaced."""
+    with gateway_process(settings(tmp_path, upstream), arguments=["--workers", "2"]) as running:
+        var = str(file(running).parent)
+        made = await asyncio.to_thread(gateway, "keys", "create", environ={"GATEWAY_VAR": var})
+        key = made.stdout.strip()
+        before = workers(running.process.pid)
+        assert len(before) == 2
+        calls = await asking(running, upstream)
+        served = owners(port(running), before)
+        counts = {pid: list(served.values()).count(pid) for pid in before}
+        assert sum(counts.values()) == 16
+        killed = max(before, key=lambda pid: counts[pid])
+        os.kill(killed, signal.SIGKILL)
+        endings = [(await call).ending for call in calls]
+        assert sorted(endings) == ["bare"] * counts[killed] + ["finish"] * (16 - counts[killed])
+        assert (await asked(running, authorization=f"Bearer {key}")).ending == "finish"
+        assert (await asked(running, authorization="Bearer gw_000000000000_x")).ending == "finish"  # anonymous
+        await until(lambda: len(workers(running.process.pid)) == 2, running)
+        assert set(workers(running.process.pid)) - {killed} > set(before) - {killed}
+    assert f"(process {killed}) was ended by SIGKILL; it is started again at once" in running.log
+    assert running.log.count("serving on") == 1
+
+
+async def test_a_rolling_restart_cuts_nothing_and_a_fault_ends_it(upstream: Upstream, tmp_path: Path) -> None:
+    """Streams of workers that are replaced say all; a kept connection is served and told to close; a fault is told."""
+    text = settings(tmp_path, upstream)
+    with gateway_process(text, arguments=["--workers", "2"]) as running:
+        old = workers(running.process.pid)
+        calls = await asking(running, upstream)
+        running.process.send_signal(signal.SIGUSR2)
+        while not all(call.done() for call in calls) or "the rolling restart took" not in running.log:
+            assert (await asked(running)).ending == "finish"
+        assert {(call.result().ending, call.result().text) for call in calls} == {("finish", "".join(WORDS))}
+        new = workers(running.process.pid)
+        assert len(new) == 2
+        assert not set(old) & set(new)
+        await asyncio.to_thread(file(running).write_text, text.replace("drain_timeout = 10", "drain_timeout = 'x'"))
+        running.process.send_signal(signal.SIGUSR2)
+        await until(lambda: "the rolling restart is given up" in running.log, running)
+        assert "server.drain_timeout" in running.log
+        assert workers(running.process.pid) == new
+        assert (await asked(running)).ending == "finish"
+
+
+async def test_workers_without_a_supervisor_finish_and_end(upstream: Upstream, tmp_path: Path) -> None:
+    """SIGKILL of the supervisor: running answers are said to the end, and nobody keeps the port."""
+    with gateway_process(settings(tmp_path, upstream), arguments=["--workers", "2"]) as running:
+        left = workers(running.process.pid)
+        calls = await asking(running, upstream)
+        running.process.kill()
+        assert {(await call).ending for call in calls} == {"finish"}
+        await until(lambda: all(gone(pid) for pid in left), running)
+        assert (await asked(running)).ending == "unreachable"
+
+
+async def test_sigterm_drains_every_worker(upstream: Upstream, tmp_path: Path) -> None:
+    """Running answers are said to the end on all of them, new callers are not answered, and the status is 0."""
+    with gateway_process(settings(tmp_path, upstream), arguments=["--workers", "2"]) as running:
+        calls = await asking(running, upstream)
+        running.process.send_signal(signal.SIGTERM)
+        assert {(await call).ending for call in calls} == {"finish"}
+        assert await asyncio.to_thread(running.process.wait, 5) == 0
+        assert (await asked(running)).ending == "unreachable"
+
+
+async def test_one_process_says_that_it_has_no_workers(upstream: Upstream, tmp_path: Path) -> None:
+    """SIGUSR2 does not end a gateway without workers: it says what to do."""
+    with gateway_process(settings(tmp_path, upstream)) as running:
+        running.process.send_signal(signal.SIGUSR2)
+        await until(lambda: "start it with --workers 2 or more" in running.log, running)
+        async with calling(f"{running.url}/livez") as call:
+            assert await call.head() == 200
+
+
+def test_what_cannot_be_wanted_together_is_said(tmp_path: Path) -> None:
+    """Workers beside a local model, and a number that is none, are faults of the configuration, beside all others."""
+    environ: dict[str, Any] = {"GATEWAY_VAR": str(tmp_path)}
+    both = gateway("serve", "--workers", "2", "--gguf", str(tmp_path / "none.gguf"), environ=environ)
+    assert both.returncode == 78
+    assert "server.workers: with several workers each would load the local language model (route llm)" in both.stderr
+    assert "none.gguf" in both.stderr
+    none = gateway("serve", "--workers", "0", environ=environ)
+    assert none.returncode == 78
+    assert "--workers: must be a number from 1 to 64, not 0" in none.stderr
