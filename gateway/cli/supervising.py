@@ -32,7 +32,7 @@ def supervise(settings: Settings, agents: Mapping[str, Agent], sockets: Sequence
     """Serve with `server.workers` workers until SIGTERM or Ctrl-C; the exit status.
 
     A worker is the very command that runs here, with `option` behind it and behind that what the worker is handed.
-    Raises ChildError, ConfigurationError where the tunnel cannot be opened, OSError where `var` cannot be written.
+    Raises ChildError, ConfigurationError where the tunnel cannot be opened, or nothing can be written under `var`.
     """
     with folder(settings.var) as shared:
         argv = [sys.executable, *sys.orig_argv[1:], option]

@@ -8,6 +8,6 @@ from gateway.http.state import State
 
 
 async def metrics(request: Request[State]) -> Response:
-    """All metrics. They are written off the loop: that takes longer than a word may."""
+    """All metrics, of this process or of all workers. Written off the loop: that takes longer than a word may."""
     text, media_type = await request.state["metrics"](request.headers.get("accept", ""))
     return Response(text, headers={**HEADERS, "Content-Type": media_type})

@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from gateway.errors import ConfigurationError, Fault
+
 LOCK = "lock"
 
 
@@ -30,8 +32,23 @@ class Folder(NamedTuple):
 
 @contextmanager
 def folder(var: Path) -> Iterator[Folder]:
-    """An empty one for the length of the block. Raises OSError where nothing can be written."""
+    """An empty one for the length of the block. Raises ConfigurationError where it cannot be made."""
     place = (var / "workers").absolute()
+    try:
+        found = _made(place)
+    except OSError as error:
+        problem = (
+            f"workers need a folder in {place}, which cannot be made ({error.strerror}): GATEWAY_VAR names another"
+        )
+        raise ConfigurationError([Fault("settings", 0, "var", problem)]) from None
+    try:
+        yield found
+    finally:
+        os.close(found.lock)
+        _removed(found.path)
+
+
+def _made(place: Path) -> Folder:
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
     for left in place.iterdir():
         _removed(left)
@@ -41,10 +58,10 @@ def folder(var: Path) -> Iterator[Folder]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         found = Folder(path, lock)
         found.metrics.mkdir()
-        yield found
-    finally:
+    except OSError:
         os.close(lock)
-        _removed(path)
+        raise
+    return found
 
 
 def _removed(path: Path) -> None:

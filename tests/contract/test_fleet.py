@@ -55,18 +55,32 @@ async def process(made: Settings) -> AsyncIterator[Process]:
 Two = tuple[Process, Process]
 
 
-@pytest.fixture
-async def both(tmp_path: Path, upstream: Upstream) -> AsyncIterator[Two]:
-    """Two processes, whose agent Nora knows of a lighthouse."""
+@asynccontextmanager
+async def two(root: Path, upstream: Upstream, nora: str) -> AsyncIterator[Two]:
+    """Two processes of the files in `root`, whose only agent is Nora."""
     upstream.script = Script(["Fine."])
-    with_model(tmp_path / "var")
-    built(tmp_path, "lighthouse", LIGHTHOUSE)
-    write(tmp_path / "prompts", {"nora.md": NORA})
-    made = sharing(replace(settings(tmp_path, upstream.url), limits=Limits(wrong_keys=6)))
+    write(root / "prompts", {"nora.md": nora})
+    made = sharing(replace(settings(root, upstream.url), limits=Limits(wrong_keys=6)))
     made = replace(made, store=replace(made.store, timeout=1.0))
     async with AsyncExitStack() as stack:
         one, other = [await stack.enter_async_context(process(made)) for _ in range(2)]
         yield one, other
+
+
+@pytest.fixture
+async def both(tmp_path: Path, upstream: Upstream) -> AsyncIterator[Two]:
+    """Two processes that know nothing."""
+    async with two(tmp_path, upstream, "You are Nora.\n") as running:
+        yield running
+
+
+@pytest.fixture
+async def knowing(tmp_path: Path, upstream: Upstream) -> AsyncIterator[Two]:
+    """Two processes that know of a lighthouse."""
+    with_model(tmp_path / "var")
+    built(tmp_path, "lighthouse", LIGHTHOUSE)
+    async with two(tmp_path, upstream, NORA) as running:
+        yield running
 
 
 async def until(true: Callable[[], Any], within: float = AT_ONCE) -> None:
@@ -82,9 +96,9 @@ async def serving(process: Process) -> str:
     return str(shown["serving"])
 
 
-async def test_an_ingest_is_everybodys(both: Two, tmp_path: Path) -> None:
+async def test_an_ingest_is_everybodys(knowing: Two, tmp_path: Path) -> None:
     """Begun at one process it is shown, refused a second time and watched to its end at the other, which serves it."""
-    one, other = both
+    one, other = knowing
     before = await serving(other)
     write(tmp_path / "knowledge" / "lighthouse", {"birds.md": "# Puffins\n\nPuffins nest in May.\n"})
     job = (await one.answer("POST", f"{KNOWLEDGE}/lighthouse/ingest", status=202))["id"]

@@ -5,10 +5,11 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from tests.caller import calling
+from tests.caller import Call, calling
 from tests.e2e.conftest import gateway
 from tests.load.listening import Heard, listened
 from tests.load.owners import owners, workers
@@ -62,6 +63,13 @@ async def asking(running: Gateway, upstream: Upstream, count: int = 16) -> Seque
     return calls
 
 
+async def on_kept(call: Call) -> bytes:
+    """Ask for readiness on a connection that has been used; the head of the answer in lower case."""
+    await asyncio.sleep(0.02)
+    call.writer.write(b"GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n")
+    return (await call.reader.readuntil(b"\r\n\r\n")).lower()
+
+
 async def until(true: Callable[[], bool], running: Gateway, seconds: float = 15.0) -> None:
     """Wait for it."""
     ends = time.monotonic() + seconds
@@ -109,9 +117,16 @@ async def test_a_rolling_restart_cuts_nothing_and_a_fault_ends_it(upstream: Upst
     with gateway_process(text, arguments=["--workers", "2"]) as running:
         old = workers(running.process.pid)
         calls = await asking(running, upstream)
-        running.process.send_signal(signal.SIGUSR2)
-        while not all(call.done() for call in calls) or "the rolling restart took" not in running.log:
-            assert (await asked(running)).ending == "finish"
+        async with AsyncExitStack() as stack:
+            kept = [await stack.enter_async_context(calling(f"{running.url}/livez")) for _ in range(12)]
+            assert [await call.body() for call in kept] == [b'{"status":"ok"}'] * 12
+            running.process.send_signal(signal.SIGUSR2)
+            await until(lambda: running.log.count("serves after") == 3, running)
+            heads = [await on_kept(call) for call in kept]
+            assert all(head.startswith(b"http/1.1 200 ") for head in heads)
+            assert 0 < sum(b"connection: close" in head for head in heads) < 12
+        await until(lambda: "the rolling restart took" in running.log, running, 30.0)
+        await asyncio.gather(*calls)
         assert {(call.result().ending, call.result().text) for call in calls} == {("finish", "".join(WORDS))}
         new = workers(running.process.pid)
         assert len(new) == 2

@@ -231,6 +231,7 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
             Panel(
                 "Late", "How far the event loop is behind.", [("gateway_eventloop_lag_seconds", "{{instance}}")], "s"
             ),
+            Panel("Workers", "Processes that serve.", [("gateway_workers", "{{instance}}")]),
             Panel("Memory", "Resident.", [("process_resident_memory_bytes", "{{instance}}")], "bytes"),
             Panel("Descriptors", "Open ones.", [("process_open_fds", "{{instance}}")]),
             Panel("Processor", "Cores in use.", [(f"rate(process_cpu_seconds_total{RATE})", "{{instance}}")]),

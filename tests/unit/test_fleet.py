@@ -7,11 +7,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from gateway import fleet
 from gateway.errors import Fault
 from gateway.fleet import Fleet
 from gateway.types.administration import Reloaded
 from tests.stores import Server, opened, until
+
+pytestmark = pytest.mark.parametrize("server", ["valkey"], indirect=True)
+"""Signals are tested on both kinds where they are made (`store/test_signals.py`)."""
 
 
 @dataclass

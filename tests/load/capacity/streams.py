@@ -33,10 +33,10 @@ class Steps(NamedTuple):
 
 
 LADDERS = (
-    Steps("route", 20.0, 240, (100, 250, 500, 750, 1000, 1250, 1500)),
-    Steps("route", 100.0, 1200, (50, 100, 150, 200, 300, 400)),
-    Steps("agent", 20.0, 40, (25, 50, 100, 150, 200, 300, 400)),
-    Steps("agent", 100.0, 40, (10, 25, 50, 75, 100, 150)),
+    Steps("route", 20.0, 240, (250, 500, 750, 1000, 1250, 1500)),
+    Steps("route", 100.0, 1200, (100, 150, 200, 300, 400)),
+    Steps("agent", 20.0, 40, (50, 100, 150, 200, 300, 400)),
+    Steps("agent", 100.0, 40, (25, 50, 75, 100, 150)),
 )
 """A route's streams are longer than the window, so that their chunks alone are measured. An agent's are whole turns: 40
 chunks are some thirty words, twelve seconds of speech; who has an answer asks again at once."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.errors import ConfigurationError
 from gateway.workers import Folder, Handed, NotServing, Pace, Plan, Supervisor, folder, words
 
 WORKER = """
@@ -275,6 +276,13 @@ def test_a_folder_is_empty_and_goes_with_its_supervisor(tmp_path: Path) -> None:
         assert list(first.metrics.iterdir()) == []
         assert isinstance(first, Folder)
     assert list((tmp_path / "workers").iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_a_fault(tmp_path: Path) -> None:
+    """Where `var` takes no folder, a sentence says what is needed."""
+    (tmp_path / "workers").touch()
+    with pytest.raises(ConfigurationError, match="workers need a folder in "), folder(tmp_path):
+        pass
 
 
 def test_what_is_handed_over_survives_the_command_line() -> None:
