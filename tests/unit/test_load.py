@@ -160,8 +160,10 @@ def test_every_worker_is_judged() -> None:
 def test_workers_are_found() -> None:
     """A gateway that stands alone is itself; one with workers is a supervisor and each of them."""
     assert gateways(os.getpid()) == {"gateway": os.getpid()}
-    worker = [sys.executable, "-c", "input()", HANDED, "{}"]
-    with subprocess.Popen(worker, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as running:
+    worker = [sys.executable, "-c", "print(flush=True); input()", HANDED, "{}"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(worker, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as running:
+        assert running.stdout is not None and running.stdout.readline() == b"\n"
         assert gateways(os.getpid()) == {"supervisor": os.getpid(), "worker 1": running.pid}
         running.kill()
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from tests.load.agreeing import SHARES as PERCENTS
 from tests.load.agreeing import Agreement
-from tests.load.report.drawing import columns, percentiles, seconds
+from tests.load.report.drawing import TALL, columns, percentiles, seconds
 from tests.load.report.told import Told
 from tests.load.steps import ERRORS, FIRST_P95, GAP_P99, Step
 from tests.load.traffic import HABITS, SHARES
@@ -87,7 +87,7 @@ def _tiles(told: Told) -> Iterator[Tile]:
     yield Tile("first words", _seconds(step.first.p95), f"for 95 of 100; half of them {_seconds(step.first.p50)}")
     yield Tile("longest gap", _seconds(step.gap.p99), "within an answer, for 99 of 100")
     yield Tile(
-        "answers", f"{step.answers / step.seconds:.1f}", f"a second, {step.requests / step.seconds:.1f} requests"
+        "answers", f"{step.answers / step.seconds:.1f}", f"a second; {step.streams:.0f} streams under way at once"
     )
     total = sum(each.failed for each in told.steps)
     yield Tile("streams checked", f"{told.requests:,}", f"{total} failed" if total else "none failed")
@@ -98,7 +98,9 @@ def _lines(told: Told) -> Iterator[Figure]:
     for title, drawn, says in (
         (
             "Until the first words",
-            percentiles(steps, lambda step: step.first, "Time to the first words by people", knee, FIRST_P95),
+            percentiles(
+                steps, lambda step: step.first, "Time to the first words by people", knee, FIRST_P95, high=TALL
+            ),
             "From the question to the first words that a voice can speak, the model's own time counted.",
         ),
         (

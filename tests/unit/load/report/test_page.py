@@ -22,6 +22,7 @@ AROUND = {
     "processor": "a <fast> one",
     "cores": 2,
     "python": "3.11",
+    "load_before": 0.25,
     "commit": "abc1234",
 }
 PLAN = Plan("http://127.0.0.1:1/v1", [("nora", "en")], [100, 200, 400], 20.0, 6.0, "", key="sk-planted")
