@@ -54,7 +54,8 @@ class Terminal:
         module.add(parser)
         code = await asyncio.to_thread(module.run, parser.parse_args(words), self.settings)
         said = self.capsys.readouterr()
-        assert max(map(len, (said.out + said.err).splitlines()), default=0) <= 80
+        written = (said.out + said.err).replace(str(self.root), "FOLDER")  # which is as long as it is
+        assert max(map(len, written.splitlines()), default=0) <= 80
         return code, said.out, said.err
 
     async def refused(self, kind: type[GatewayError], command: str, *words: str) -> str:

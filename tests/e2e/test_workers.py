@@ -55,10 +55,12 @@ async def asked(running: Gateway, **headers: str) -> Heard:
     return await listened(f"{running.url}/v1/chat/completions", body, headers=headers)
 
 
-async def asking(running: Gateway, upstream: Upstream, count: int = 16) -> Sequence["asyncio.Task[Heard]"]:
+async def asking(
+    running: Gateway, upstream: Upstream, count: int = 16, **headers: str
+) -> Sequence["asyncio.Task[Heard]"]:
     """So many callers that listen."""
     before = len(upstream.requests)
-    calls = [asyncio.create_task(asked(running)) for _ in range(count)]
+    calls = [asyncio.create_task(asked(running, **headers)) for _ in range(count)]
     await upstream.asked(before + count)
     return calls
 
@@ -89,13 +91,14 @@ def gone(pid: int) -> bool:
 
 async def test_a_killed_worker_takes_only_its_own_streams(upstream: Upstream, tmp_path: Path) -> None:
     """Its callers lose their answers, all others' end properly, a key goes on to be known, and it is replaced."""
-    with gateway_process(settings(tmp_path, upstream), arguments=["--workers", "2"]) as running:
+    text = f"auth.anonymous = false\n{settings(tmp_path, upstream)}"
+    with gateway_process(text, arguments=["--workers", "2"]) as running:
         var = str(file(running).parent)
         made = await asyncio.to_thread(gateway, "keys", "create", environ={"GATEWAY_VAR": var})
-        key = made.stdout.strip()
+        ours = f"Bearer {made.stdout.strip()}"
         before = workers(running.process.pid)
         assert len(before) == 2
-        calls = await asking(running, upstream)
+        calls = await asking(running, upstream, authorization=ours)
         served = owners(port(running), before)
         counts = {pid: list(served.values()).count(pid) for pid in before}
         assert sum(counts.values()) == 16
@@ -103,8 +106,8 @@ async def test_a_killed_worker_takes_only_its_own_streams(upstream: Upstream, tm
         os.kill(killed, signal.SIGKILL)
         endings = [(await call).ending for call in calls]
         assert sorted(endings) == ["bare"] * counts[killed] + ["finish"] * (16 - counts[killed])
-        assert (await asked(running, authorization=f"Bearer {key}")).ending == "finish"
-        assert (await asked(running, authorization="Bearer gw_000000000000_x")).ending == "finish"  # anonymous
+        assert (await asked(running, authorization=ours)).ending == "finish"
+        assert (await asked(running, authorization="Bearer gw_000000000000_x")).status == 401
         await until(lambda: len(workers(running.process.pid)) == 2, running)
         assert set(workers(running.process.pid)) - {killed} > set(before) - {killed}
     assert f"(process {killed}) was ended by SIGKILL; it is started again at once" in running.log
