@@ -14,8 +14,13 @@ from typing import Any, get_args
 from gateway.types import Key, Rate, Scope
 
 ID = re.compile(r"[a-z0-9]{12}")
-REMEMBERED = 7 * 86_400
-"""Seconds that a session's key is refused by its name after it has expired; then it is as unknown as any other text."""
+REMEMBERED = 600
+"""Seconds that a session's key is known, and refused, after it has expired; two machines' clocks may differ so far.
+
+It expires when Simli has long ended the session: by then nobody calls with it, and it opens no more than an unknown
+text does. One whose session ended before is known as revoked until then: a snapshot that is a little old may have it as
+good, and is contradicted until it has expired there too.
+"""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -63,12 +68,18 @@ def _sound(fields: Mapping[str, Any]) -> bool:
     )
 
 
+def joined(mine: Key | None, theirs: Key) -> Key:
+    """Both accounts of one key together."""
+    if mine is not None and mine.revoked and not theirs.revoked:
+        return replace(theirs, revoked=mine.revoked)
+    return mine if mine == theirs else theirs
+
+
 def merged(mine: Known, theirs: Known) -> Known:
     """Both accounts of one store together; the store's name is `theirs`, where it has one."""
     keys = dict(mine.keys)
     for id_, key in theirs.keys.items():
-        known = keys.get(id_)
-        keys[id_] = replace(key, revoked=known.revoked) if known and known.revoked and not key.revoked else key
+        keys[id_] = joined(keys.get(id_), key)
     generations = dict(mine.generations)
     for agent, generation in theirs.generations.items():
         generations[agent] = max(generation, generations.get(agent, 0))

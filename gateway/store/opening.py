@@ -89,7 +89,8 @@ async def opened(settings: Settings, *, lease: float = limits.LEASE, missed: flo
         for returned in (members.returned, register.returned, limiting.renew, turns.write, ingests.returned):
             connection.on_return(returned)
         await stack.enter_async_context(connection.opened())
-        upkeep = (signals.run(), register.run(), limiting.run(), members.run(), ingests.run())
+        upkeep = (signals.run(), register.run(), register.sweeping(), limiting.run(), members.run(), ingests.run())
+        stack.push_async_callback(register.finish)
         stack.push_async_callback(members.leave)
         stack.push_async_callback(ingests.leave)
         await stack.enter_async_context(_running((departures, errands, words, records), upkeep))

@@ -33,7 +33,7 @@ class Assumptions:
     )
     session: float = _says(600.0, "seconds of a session")
     longest: float = _says(
-        3600.0, "seconds that a session may last (`max_session_length`): its key lives as long, and a week"
+        3600.0, "seconds that a session may last (`max_session_length`): its key lives as long, and ten minutes"
     )
     day: float = _says(0.3, "sessions at once, the mean of day and night, as a share of the peak's")
     burst: float = _says(1.3, "turns a second in the busiest second, over the mean of the peak")
@@ -104,7 +104,7 @@ class Needs:
     kept: float
     """Gigabytes in Redis: what was said is kept for a month."""
     keys: float
-    """Of sessions, known to every process: those of a week."""
+    """Of sessions, known to every process: those begun in the last hour and some, as the assumptions say."""
     keys_memory: float
     """Gigabytes that they take in each process."""
     chroma: float
@@ -121,7 +121,7 @@ class Needs:
 
 MONTH = 30 * 86_400
 """Seconds that a session's record and words are kept (`store.sessions.KEPT`)."""
-WEEK = 7 * 86_400
+REMEMBERED = 600
 """Seconds that a session's key is remembered when it has expired (`store.known.REMEMBERED`)."""
 FEWEST = 2
 """Pods: one may be restarted."""
@@ -166,7 +166,7 @@ def needs(sessions: int, figures: Figures, given: Assumptions) -> Needs:
     starts = sessions / given.session
     session_bytes = sizes.session + given.session / given.cycle * sizes.words
     kept = starts * given.day * given.launched * (MONTH + given.longest)
-    keys = starts * given.day * given.launched * (WEEK + given.longest)
+    keys = starts * given.launched * (REMEMBERED + given.longest)
     agent = _cost(figures, "agent")
     return Needs(
         sessions=sessions,

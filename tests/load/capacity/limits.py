@@ -3,11 +3,13 @@
 import math
 from typing import NamedTuple
 
-from tests.load.capacity.calculation import WEEK, Assumptions, needs, turn
-from tests.load.capacity.figures import Figures
+from tests.load.capacity.calculation import REMEMBERED, Assumptions, needs, turn
+from tests.load.capacity.figures import Figures, Register
 
 SPENT = 0.1
-"""Share of each gateway's core that may go into reading keys."""
+"""Share of each gateway's core that may go into keys."""
+SWEPT, SAVED = 300.0, 60.0
+"""Seconds between two readings of all keys, and between two snapshots (`store.register`)."""
 SHOWN = 60.0
 """Seconds of turns that the list of the last ones should go back."""
 RECORDS = 1000
@@ -42,12 +44,12 @@ def limits(figures: Figures, given: Assumptions) -> list[Limit]:
     (register,) = figures.register
     found = [
         Limit(
-            _register(register.change_us, given),
+            _register(register, given),
             "keys at hand",
-            "every process reads all keys again when a session's key is made, and a tenth of its core goes into that"
-            f" ({register.change_us:g} µs a key)",
+            "every process follows every session's key, and a tenth of its core goes into that"
+            f" ({register.change_ms:g} ms a change, and all of them now and then)",
             "let Simli start sessions of the agents that `agents apply` registers: they call by a capability, and have"
-            " no key (`launched` = 0); else a register that reads only what changed has to be written",
+            " no key (`launched` = 0); else further fleets, each with its own Redis",
             hard=True,
         ),
         Limit(
@@ -97,11 +99,17 @@ def limits(figures: Figures, given: Assumptions) -> list[Limit]:
     return sorted(found, key=lambda limit: limit.sessions)
 
 
-def _register(change_us: float, given: Assumptions) -> float:
-    """Sessions at which `SPENT` of a core goes into keys: changes and keys both grow with the sessions."""
+def keeping(register: Register, keys: float) -> float:
+    """Share of a core that goes into reading so many keys now and then, and into writing them down."""
+    return keys * (register.all_us / SWEPT + register.saved_us / SAVED) / 1e6
+
+
+def _register(register: Register, given: Assumptions) -> float:
+    """Sessions at which `SPENT` of a core goes into keys. Each is made, and revoked: two changes."""
     a_session = given.launched / given.session
-    keys = a_session * given.day * (WEEK + given.longest)
-    return math.sqrt(SPENT / (a_session * keys * change_us / 1e6)) if given.launched else math.inf
+    kept = keeping(register, a_session * (REMEMBERED + given.longest))
+    spent = a_session * 2 * register.change_ms / 1e3 + kept
+    return SPENT / spent if spent else math.inf
 
 
 def cell(figures: Figures, given: Assumptions) -> float:

@@ -150,8 +150,10 @@ def _memory(figures: Figures) -> Iterator[str]:
     yield words.REGISTER.format(
         keys=f"{register.keys:,}",
         kilobytes=f"{register.kilobytes:.1f}",
-        micros=f"{register.change_us:.0f}",
-        seconds=f"{register.keys * register.change_us / 1e6:.2f}",
+        change=f"{register.change_ms:.2f}",
+        all=f"{register.all_us:.0f}",
+        saved=f"{register.saved_us:.0f}",
+        seconds=f"{register.keys * register.all_us / 1e6:.2f}",
     )
 
 
