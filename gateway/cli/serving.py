@@ -31,6 +31,10 @@ logger = logging.getLogger("gateway")
 
 BACKLOG = 2048
 """Connections that may wait to be accepted."""
+ACCEPTED = 8
+"""Connections that are accepted in one turn of the event loop. libuv accepts one for each socket that it listens on,
+and the loop of a full core turns some tens of times a second: callers with new connections (whoever has hung up makes
+one) waited in the queue for seconds, which no clock of ours saw."""
 POLL = 0.05
 """Seconds between two looks whether uvicorn has started: it has no other sign of it."""
 
@@ -147,10 +151,15 @@ async def served(
     return 0 if serving.cancelled() else serving.result()
 
 
+def accepting(sockets: Sequence[socket.socket]) -> list[socket.socket]:
+    """These, each ACCEPTED times in all. Whoever closes what is returned has closed what was given."""
+    return [one for each in sockets for one in (each, *(each.dup() for _ in range(ACCEPTED - 1)))]
+
+
 async def _serve(server: uvicorn.Server, sockets: Sequence[socket.socket]) -> int:
     """uvicorn leaves a failed start by SystemExit, which a task throws at the loop itself."""
     try:
-        await server.serve(sockets=list(sockets))
+        await server.serve(sockets=accepting(sockets))
     except SystemExit as error:
         return int(error.code or 0)
     return 0

@@ -1,0 +1,48 @@
+"""How connections are taken from the queue of those that wait."""
+
+import asyncio
+import socket
+from contextlib import ExitStack
+
+import uvloop
+
+from gateway.cli.serving import ACCEPTED, accepting
+from gateway.http.protocol import listening
+
+CALLERS = 64
+
+
+class Counting(asyncio.Protocol):
+    """Counts the connections that were made."""
+
+    made = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """One more."""
+        Counting.made += 1
+        transport.close()
+
+
+async def turns() -> int:
+    """How often the loop turns until CALLERS, who wait already, are accepted."""
+    Counting.made = 0
+    loop = asyncio.get_running_loop()
+    with ExitStack() as stack:
+        listener = listening()
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(CALLERS)
+        for _ in range(CALLERS):
+            stack.enter_context(socket.create_connection(listener.getsockname()))
+        for each in accepting([listener]):
+            stack.callback((await loop.create_server(Counting, sock=each, backlog=CALLERS)).close)
+        count = 0
+        while Counting.made < CALLERS and count < 10 * CALLERS:
+            count += 1
+            await asyncio.sleep(0)
+        return count
+
+
+def test_one_turn_of_the_loop_accepts_several_callers() -> None:
+    """Who waits for a busy process is taken by the handful: a busy loop turns seldom."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(turns()) <= 2 * CALLERS / ACCEPTED
