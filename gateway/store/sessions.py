@@ -40,6 +40,8 @@ MOST_LINES = 4_000
 MOST_BYTES = 2 * 1024 * 1024
 LONGEST_LINE = 8_000
 """Characters; a longer line is cut."""
+MOST_LONE = 1_000
+"""Turns without a session of which it is remembered whose they were, until their record is written."""
 AGAIN = 60
 """Seconds until a transcript that was looked for is looked for again."""
 
@@ -92,7 +94,7 @@ if redis.call('ZSCORE', KEYS[3], ARGV[1]) then
   local free = math.min(tonumber(told[1]), tonumber(ARGV[2]) + (tonumber(told[2]) or 0))
   redis.call('ZADD', KEYS[3], free, ARGV[1])
 end
-if told[3] ~= '1' or #ARGV < 7 then return 0 end
+if told[3] ~= '1' or #ARGV < 7 then return 1 end
 local bytes, lines = tonumber(told[4] or '0') or 0, redis.call('LLEN', KEYS[2])
 local known, last = pcall(cjson.decode, lines > 0 and redis.call('LINDEX', KEYS[2], -1) or '')
 if known and last.role == 'assistant' and ARGV[6] ~= '' and #ARGV[6] < #last.text
@@ -112,7 +114,7 @@ return 1
 """A turn of a session: its place is held on, and its words are kept where they are to be. The answer before is cut to
 what the caller has of it: an answer that is interrupted was sent faster than it was spoken. KEYS: record, words, open.
 ARGV: id, now and the margin, most lines, most bytes, when the turn began (a session that began later is not
-meant), the answer before, lines."""
+meant), the answer before, lines. Answers whether it is the session's."""
 
 CLAIM = Script("""
 local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])
@@ -132,6 +134,7 @@ class Sessions:
         self._connection = connection
         self._errands = errands
         self._clock = clock
+        self._lone: dict[tuple[str, float], str] = {}
         self._index, self._open, self._due = (
             connection.key(*parts) for parts in (("sessions",), ("sessions", "open"), ("sessions", "due"))
         )
@@ -224,16 +227,29 @@ class Sessions:
 
     async def _turned(self, id_: str, agent: str, lines: Sequence[Spoken], recalled: str, at: float) -> None:
         # Clocks of two machines differ, and a key names its session; without one, a turn is of no later session.
-        since = at + MARGIN if id_ else at
-        id_ = id_ or await self._only(agent)
-        if not id_:
+        if id_:
+            await self._say(id_, lines, recalled, at, at + MARGIN)
             return
+        id_ = await self._only(agent)
+        meant = bool(id_) and await self._say(id_, lines, recalled, at, at)
+        self._lone[agent, at] = id_ if meant else ""
+        if len(self._lone) > MOST_LONE:
+            del self._lone[next(iter(self._lone))]
+
+    async def _say(self, id_: str, lines: Sequence[Spoken], recalled: str, at: float, since: float) -> bool:
+        """Keep a turn's words; whether it is the session's."""
         keys = [self._record(id_), self._words(id_), self._open]
         told = [records.said(line) for line in lines]
-        await self._connection.run(SAY, keys, (id_, at + MARGIN, MOST_LINES, MOST_BYTES, since, recalled, *told))
+        arguments: list[str | float] = [id_, at + MARGIN, MOST_LINES, MOST_BYTES, since, recalled, *told]
+        return bool(int(await self._connection.run(SAY, keys, arguments)))
 
     async def alone(self, agent: str, at: float) -> str:
-        """The agent's session, where one alone is open and was when a turn began `at`; else empty."""
+        """The agent's session, where one alone is open and was when a turn began `at`; else empty.
+
+        What the words of that turn have asked already is not asked again.
+        """
+        if (known := self._lone.pop((agent, at), None)) is not None:
+            return known
         found = await self.found(await self._only(agent))
         return found.id if found is not None and found.started <= at else ""
 

@@ -259,17 +259,21 @@ async def test_n03_a_wrong_key_takes_as_long_as_an_unknown_one(server: Server, t
 
 
 async def test_n04_a_revoked_or_expired_key_stays_known(server: Server, tmp_path: Path) -> None:
-    """A revoked or expired key is never taken for an unknown one, whom a gateway on a loopback address lets in."""
+    """A revoked or expired key is never taken for an unknown one, whom a gateway on a loopback address lets in; a
+    session's is one when it expired ten minutes ago."""
     async with opened(server, tmp_path, limit=TIMEOUT) as given:
         revoked = await given.keys.create()
         expired = await given.keys.create(expires=time.time() + 0.1)
-        await given.keys.revoke(revoked.key.id)
+        ended = await given.keys.create(session=lambda id_: f"ses_{id_}", expires=time.time() + 0.1)
+        for one in (revoked, ended):
+            await given.keys.revoke(one.key.id)
     await asyncio.sleep(0.1)
     server.kill()
     async with opened(server, tmp_path, limit=TIMEOUT) as given:
-        known = given.keys.recognise(revoked.text)
-        assert known is not None
-        assert known.revoked is not None
+        for one in (revoked, ended):
+            known = given.keys.recognise(one.text)
+            assert known is not None
+            assert known.revoked is not None
         known = given.keys.recognise(expired.text)
         assert known is not None
         assert known.expires is not None

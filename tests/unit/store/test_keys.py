@@ -348,7 +348,8 @@ async def test_a_process_of_an_older_release_is_followed(server: Server, tmp_pat
         record = {**json.loads(server.say("HGET", "gateway:keys", made.key.id)), "revoked": time.time()}
         server.say("HSET", "gateway:keys", made.key.id, json.dumps(record))
         server.say("SET", "gateway:mark", "0123456789abcdef")
-        await until(lambda: all(_known(store)[made.key.id].revoked is not None for store in (one, two)), 1.5)
+        server.say("PUBLISH", "gateway:signals", json.dumps({"kind": "keys", "from": "older", "payload": {}}))
+        await until(lambda: all(_known(store)[made.key.id].revoked is not None for store in (one, two)), 0.9)
         again = await one.keys.create()
         await until(lambda: two.keys.recognise(again.text) == again.key, 1.5)
 

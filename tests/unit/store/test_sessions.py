@@ -158,6 +158,23 @@ async def test_by_capability_only_a_lone_session_is_meant(server: Server, tmp_pa
         assert await store.sessions.words(session("a").id) == await store.sessions.words(session("c").id) == []
 
 
+async def test_whose_a_turn_was_is_asked_once(server: Server, tmp_path: Path) -> None:
+    """Whether its words are kept or not, a turn by capability asks for its agent's only session once, not again for its
+    record; one that began before that session is nobody's."""
+    async with opened(server, tmp_path) as store:
+        await store.sessions.begin(session("b", flow="agent", transcript=False), 0)
+        made, early = turn("", "To b."), replace(turn("", "Before b."), started=time.time() - 60)
+        store.sessions.turned(made)
+        store.sessions.turned(early)
+        await store.sessions._errands.finished(5)
+        server.say("CONFIG", "RESETSTAT")
+        assert await store.sessions.alone("nora", made.started) == session("b").id
+        assert await store.sessions.alone("nora", early.started) == ""
+        assert "cmdstat_zrangebyscore" not in server.say("INFO", "commandstats")
+        assert await store.sessions.alone("nora", made.started) == session("b").id  # forgotten, and asked for again
+        assert server.say("INFO", "commandstats")["cmdstat_zrangebyscore"]["calls"] == 1
+
+
 async def test_words_are_bounded(server: Server, tmp_path: Path) -> None:
     """A long line is cut; past so many lines, or so many bytes, nothing more is kept."""
     async with opened(server, tmp_path) as store:
