@@ -31,10 +31,11 @@ logger = logging.getLogger("gateway")
 
 BACKLOG = 2048
 """Connections that may wait to be accepted."""
-ACCEPTED = 8
-"""Connections that are accepted in one turn of the event loop. libuv accepts one for each socket that it listens on,
-and the loop of a full core turns some tens of times a second: callers with new connections (whoever has hung up makes
-one) waited in the queue for seconds, which no clock of ours saw."""
+ACCEPTED, SHARED = 8, 2
+"""Connections that one process accepts in one turn of its event loop, alone and as a worker. libuv accepts one for each
+socket that it listens on, and the loop of a full core turns some tens of times a second: callers with new connections
+(whoever has hung up makes one) waited in the queue for seconds, which no clock of ours saw. Workers take few at a time,
+since what one takes the others do not have."""
 POLL = 0.05
 """Seconds between two looks whether uvicorn has started: it has no other sign of it."""
 
@@ -51,7 +52,8 @@ def alone(settings: Settings, agents: Mapping[str, Agent], sources: Sources, soc
         def up() -> None:
             announce(reached(sockets[0]), settings, agents)
 
-        return await served(server, sockets, settings, asked, up, way=way, remarks=partial(remarked, settings, agents))
+        taking, remarks = accepting(sockets, ACCEPTED), partial(remarked, settings, agents)
+        return await served(server, taking, settings, asked, up, way=way, remarks=remarks)
 
     return _run(server, serve())
 
@@ -61,7 +63,7 @@ def worker(settings: Settings, agents: Mapping[str, Agent], sources: Sources, ha
     faulthandler.enable()  # a supervisor that kills this worker asks it by SIGABRT where it stands
     for descriptor in (*handed.sockets, handed.link, *handed.kept):
         os.set_inheritable(descriptor, False)
-    sockets = [socket.socket(fileno=descriptor) for descriptor in handed.sockets]
+    sockets = accepting([socket.socket(fileno=descriptor) for descriptor in handed.sockets], SHARED)
     way = Looking("" if settings.tunnel else settings.public_url)
 
     def missing() -> Iterable[str]:
@@ -151,15 +153,15 @@ async def served(
     return 0 if serving.cancelled() else serving.result()
 
 
-def accepting(sockets: Sequence[socket.socket]) -> list[socket.socket]:
-    """These, each ACCEPTED times in all. Whoever closes what is returned has closed what was given."""
-    return [one for each in sockets for one in (each, *(each.dup() for _ in range(ACCEPTED - 1)))]
+def accepting(sockets: Sequence[socket.socket], count: int) -> list[socket.socket]:
+    """These, each `count` times in all. Whoever closes what is returned has closed what was given."""
+    return [one for each in sockets for one in (each, *(each.dup() for _ in range(count - 1)))]
 
 
 async def _serve(server: uvicorn.Server, sockets: Sequence[socket.socket]) -> int:
     """uvicorn leaves a failed start by SystemExit, which a task throws at the loop itself."""
     try:
-        await server.serve(sockets=accepting(sockets))
+        await server.serve(sockets=list(sockets))
     except SystemExit as error:
         return int(error.code or 0)
     return 0

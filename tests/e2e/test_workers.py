@@ -92,10 +92,10 @@ def gone(pid: int) -> bool:
 async def test_a_killed_worker_takes_only_its_own_streams(upstream: Upstream, tmp_path: Path) -> None:
     """Its callers lose their answers, all others' end properly, a key goes on to be known, and it is replaced."""
     text = f"auth.anonymous = false\n{settings(tmp_path, upstream)}"
-    with gateway_process(text, arguments=["--workers", "2"]) as running:
-        var = str(file(running).parent)
-        made = await asyncio.to_thread(gateway, "keys", "create", environ={"GATEWAY_VAR": var})
-        ours = f"Bearer {made.stdout.strip()}"
+    environ = {"GATEWAY_VAR": str(tmp_path / "var")}
+    made = await asyncio.to_thread(gateway, "keys", "create", environ=environ)
+    ours = f"Bearer {made.stdout.strip()}"
+    with gateway_process(text, environ, arguments=["--workers", "2"]) as running:
         before = workers(running.process.pid)
         assert len(before) == 2
         calls = await asking(running, upstream, authorization=ours)

@@ -33,7 +33,7 @@ async def turns() -> int:
         listener.listen(CALLERS)
         for _ in range(CALLERS):
             stack.enter_context(socket.create_connection(listener.getsockname()))
-        for each in accepting([listener]):
+        for each in accepting([listener], ACCEPTED):
             stack.callback((await loop.create_server(Counting, sock=each, backlog=CALLERS)).close)
         count = 0
         while Counting.made < CALLERS and count < 10 * CALLERS:
