@@ -59,7 +59,6 @@ async def test_a_spoken_question_is_a_turn(simli: Account, ears: Scripted) -> No
         started = await simli.talk(llm.url)
         async with following(started["roomUrl"]) as followed, entered(started["roomUrl"]) as person:
             assert followed.states[0]["ears"] == ""
-            began = time.time()
             await person.say(QUESTION)
             turn = await followed.turn(0, spoken=True)
     assert (turn["by"], turn["asked"], turn["heard"], turn["error"]) == ("spoken", WORDS[QUESTION], "No", None)
@@ -68,7 +67,7 @@ async def test_a_spoken_question_is_a_turn(simli: Account, ears: Scripted) -> No
     order = ["asked", "asked_end", "recognised", "requested", "first_token", "first_clause", "first_sound", "end"]
     times = [moments[name] for name in order]
     assert times == sorted(times)
-    assert moments["asked"] == pytest.approx(person.microphone.began, abs=0.1) and moments["asked"] > began
+    assert moments["asked"] == pytest.approx(person.microphone.began, abs=0.1)  # it is counted back, to some ms
     assert moments["asked_end"] == pytest.approx(person.microphone.ended, abs=0.1)
     assert 0.29 < moments["requested"] - moments["asked_end"] < 0.45
     states = [name for name, _ in groupby(state["state"] for state in followed.states)]
