@@ -36,8 +36,10 @@ LONGEST_PATH = 100
 """Bytes of a Unix socket's path that every system takes: 108 with the NUL on Linux, 104 on macOS."""
 RETRY = 0.5
 """Seconds between two tries for the lock."""
+SOON = 0.1
 AGAIN = 10.0
-"""Seconds until a server that could not be started is tried again."""
+"""Seconds until a server that could not be started is tried again: at first, and after every further failure twice as
+many up to the second. One that was killed while it came up is there again at once."""
 STOP = 10.0
 """Seconds for the server's proper end, which takes it some milliseconds."""
 MEMORY = "256mb"
@@ -105,7 +107,7 @@ async def _keep(directory: Path, program: Callable[[], Path]) -> None:
             logger.warning("the store cannot be started: %s", error.message)
             return
         except OSError as error:
-            await _later(error)
+            await _later(error, AGAIN)
 
 
 async def _own(directory: Path, program: Path) -> None:
@@ -118,20 +120,22 @@ async def _own(directory: Path, program: Path) -> None:
     try:
         while not _locked(lock):  # noqa: ASYNC110  (nobody tells when a lock is free)
             await asyncio.sleep(RETRY)
+        delay = SOON
         while True:
             try:
                 await _run(directory, program)
             except Damaged as error:
                 logger.error("%s", error.message)  # noqa: TRY400  (no stack: the sentence says it)
             except (GatewayError, OSError) as error:
-                await _later(error)
+                await _later(error, delay)
+                delay = min(2 * delay, AGAIN)
     finally:
         os.close(lock)
 
 
-async def _later(error: Exception) -> None:
-    logger.warning("the store cannot be started, next try in %g s: %s", AGAIN, error)
-    await asyncio.sleep(AGAIN)
+async def _later(error: Exception, delay: float) -> None:
+    logger.warning("the store cannot be started, next try in %g s: %s", delay, error)
+    await asyncio.sleep(delay)
 
 
 async def _run(directory: Path, program: Path) -> None:

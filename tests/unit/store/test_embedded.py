@@ -70,6 +70,18 @@ async def test_data_outlives_restarts_and_kills(tmp_path: Path) -> None:
         assert [entry.key for entry in await opened.keys.listed()] == [made.key]
 
 
+async def test_a_server_that_is_killed_while_it_comes_up_is_started_again_at_once(tmp_path: Path) -> None:
+    """A kill between the first connection and the gateway's own notice of it costs less than two seconds, too."""
+    async with embedded.running(tmp_path / "store"):
+        await until(lambda: bool(servers(tmp_path / "store")))
+        first = servers(tmp_path / "store")
+        os.kill(first[0], signal.SIGKILL)
+        await until(lambda: servers(tmp_path / "store") not in ([], first))
+        os.kill(servers(tmp_path / "store")[0], signal.SIGKILL)
+        async with store.opened(settings(tmp_path)) as opened:
+            assert await opened.reached(2)
+
+
 async def test_two_processes_share_one_server_and_the_other_takes_over(tmp_path: Path) -> None:
     """Of two gateways on one `var` one runs the server; when that one ends, the other does, with the same data."""
     directory = tmp_path / "store"
