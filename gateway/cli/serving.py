@@ -154,7 +154,13 @@ async def served(
 
 
 def accepting(sockets: Sequence[socket.socket], count: int) -> list[socket.socket]:
-    """These, each `count` times in all. Whoever closes what is returned has closed what was given."""
+    """These, each `count` times in all. Whoever closes what is returned has closed what was given.
+
+    That they do not block is of the socket, for all processes that have it, and `dup` writes what the object believes:
+    a worker that has just started would make those that serve wait in `accept` for a caller whom another one has taken.
+    """
+    for each in sockets:
+        each.setblocking(False)
     return [one for each in sockets for one in (each, *(each.dup() for _ in range(count - 1)))]
 
 

@@ -1,6 +1,7 @@
 """How connections are taken from the queue of those that wait."""
 
 import asyncio
+import os
 import socket
 from contextlib import ExitStack
 
@@ -46,3 +47,14 @@ def test_one_turn_of_the_loop_accepts_several_callers() -> None:
     """Who waits for a busy process is taken by the handful: a busy loop turns seldom."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         assert runner.run(turns()) <= 2 * CALLERS / ACCEPTED
+
+
+def test_a_worker_that_starts_makes_nobody_wait_in_accept() -> None:
+    """The socket is one for all workers, and does not block while another worker makes its own of it."""
+    with listening() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.setblocking(False)
+        with ExitStack() as stack:
+            for each in accepting([socket.socket(fileno=os.dup(listener.fileno()))], ACCEPTED):
+                stack.enter_context(each)
+                assert not os.get_blocking(listener.fileno())
