@@ -156,11 +156,11 @@ async def served(
 def accepting(sockets: Sequence[socket.socket], count: int) -> list[socket.socket]:
     """These, each `count` times in all. Whoever closes what is returned has closed what was given.
 
-    That they do not block is of the socket, for all processes that have it, and `dup` writes what the object believes:
-    a worker that has just started would make those that serve wait in `accept` for a caller whom another one has taken.
+    None of them blocks, not for a moment: that is a property of the listener, which other workers accept on just now.
+    Where it blocks, one that came too late for a caller stands still until the next one comes.
     """
     for each in sockets:
-        each.setblocking(False)
+        each.setblocking(False)  # or its duplicates would set it to what this one is said to be, and that is blocking
     return [one for each in sockets for one in (each, *(each.dup() for _ in range(count - 1)))]
 
 
