@@ -179,7 +179,7 @@ async def test_a_job_that_kills_its_processes_does_not_kill_them_all(server: Ser
             async with asyncio.timeout(0.3):
                 await anext(last.ingests.moved())
         (job,) = await last.ingests.listed()
-        assert (job.state, job.code, job.attempts, job.killed) == ("failed", "shutting_down", 3, 3)
+        assert (job.state, job.code, job.attempts, job.killed) == ("failed", "internal_error", 3, 3)
         assert job.faults[-1].problem == FATAL
         await last.ingests.begin(replace(INGESTED, id=TOWER.id))
 
