@@ -6,8 +6,9 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
-from gateway import public
+from gateway import public, running
 from gateway import store as stores
 from gateway.checks.finding import PATIENCE, Finding, place, said
 from gateway.errors import ConfigurationError
@@ -61,12 +62,14 @@ def var(settings: Settings) -> Sequence[Finding]:
 
 
 def addresses(settings: Settings) -> Sequence[tuple[str, int]]:
-    """Where it listens: host and port."""
+    """Where it is to listen, and where gateways of this `var` do: host and port."""
     found = [(settings.server.host, settings.server.port)]
     if settings.admin.listen:
         host, _, number = settings.admin.listen.rpartition(":")
         found.append((host.strip("[]"), int(number)))
-    return found
+    known = {number for _, number in found}
+    others = (urlsplit(url) for url in running.found(settings.var))
+    return [*found, *((each.hostname or "", each.port) for each in others if each.port and each.port not in known)]
 
 
 async def port(host: str, number: int) -> Sequence[Finding]:
@@ -78,8 +81,8 @@ async def port(host: str, number: int) -> Sequence[Finding]:
         try:
             probing.bind((host, number))
         except OSError as error:
-            url = f"http://{f'[{host}]' if ':' in host else host}:{number}"
-            if error.errno == errno.EADDRINUSE and not await public.problem(url, PATIENCE):
+            taken = error.errno == errno.EADDRINUSE
+            if taken and not await public.problem(running.address(host, number), PATIENCE):
                 return [Finding("ok", what, "a gateway answers there already")]
             reason = error.strerror or os.strerror(error.errno or 0)
             return [Finding("fault", what, f"{host}: {reason}", "stop who listens there, or choose another port")]

@@ -5,7 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 from textwrap import shorten
 
-from gateway import agent_files, public
+from gateway import agent_files, public, running
 from gateway.errors import ConfigurationError, Fault, StoreUnavailable
 from gateway.http.capability import Capabilities
 from gateway.orchestration.origin import listening
@@ -47,7 +47,7 @@ def described(agent: Agent, settings: Settings) -> list[str]:
 
 def base(settings: Settings) -> str:
     """Where callers reach the gateway: by its tunnel, or GATEWAY_PUBLIC_URL, else where it listens."""
-    return public.url(settings) or listening(settings)
+    return public.url(settings) or listening(settings) or running.address(settings.server.host, settings.server.port)
 
 
 def path_of(settings: Settings, store: Store, name: str) -> str:

@@ -9,7 +9,7 @@ import socket
 from importlib import import_module
 from pathlib import Path
 
-from gateway import agent_files
+from gateway import agent_files, running
 from gateway.cli.asked import unready
 from gateway.errors import ConfigurationError, Fault
 from gateway.http.protocol import listening
@@ -47,9 +47,10 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     if settings.admin.listen:
         host, port = settings.admin.listen.rsplit(":", 1)
         sockets.append(bound(host.strip("[]"), int(port), "admin.listen"))
-    if settings.server.workers > 1:
-        return int(import_module(SUPERVISING).supervise(settings, agents, sockets, HANDED))
-    return int(import_module(SERVING).alone(settings, agents, sources, sockets))
+    with running.noted(settings.var, running.address(settings.server.host, sockets[0].getsockname()[1])):
+        if settings.server.workers > 1:
+            return int(import_module(SUPERVISING).supervise(settings, agents, sockets, HANDED))
+        return int(import_module(SERVING).alone(settings, agents, sources, sockets))
 
 
 def refused(_: argparse.Namespace, found: Read) -> int:

@@ -5,10 +5,9 @@ import logging
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from functools import partial
 
-from gateway import administration, desk
+from gateway import administration, desk, running
 from gateway import store as stores
 from gateway.errors import (
     SimliAuthFailed,
@@ -18,7 +17,6 @@ from gateway.errors import (
     SimliUnavailable,
     StoreUnavailable,
 )
-from gateway.orchestration.origin import listening
 from gateway.orchestration.publicity import refusal
 from gateway.settings import Settings
 from gateway.tunnel import Looking, Tunnel
@@ -50,7 +48,7 @@ async def opened(way: Tunnel | Looking, settings: Settings, port: int) -> AsyncI
     """
     keeping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     if isinstance(way, Tunnel):
-        here = listening(replace(settings, server=replace(settings.server, port=port)))
+        here = running.address(settings.server.host, port)
         keeping = asyncio.create_task(way.kept(here, partial(said, settings), partial(followed, settings)))
     elif way.url:
         keeping = asyncio.create_task(way.run())

@@ -1,19 +1,25 @@
 """Where Simli reaches the gateway: by a tunnel or GATEWAY_PUBLIC_URL, or for a sandbox here where it listens."""
 
+from gateway import running
 from gateway.errors import ConfigurationError, Fault
 from gateway.orchestration.publicity import refusal
 from gateway.public import url as public_url
 from gateway.settings import Settings
 
 VARIABLE = "GATEWAY_PUBLIC_URL"
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 nothing is bound here
 
 
 def listening(settings: Settings) -> str:
-    """Where the gateway is reached on this machine."""
-    host = settings.server.host.strip("[]")
-    host = EVERYWHERE.get(host, host)
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.server.port}"
+    """Where the gateway is reached on this machine; empty where its port is any that is free, and none runs.
+
+    The settings say where, unless nothing of this `var` runs there and one gateway does elsewhere: `serve --port 9000`
+    is heard of by no other command.
+    """
+    own = running.address(settings.server.host, settings.server.port)
+    known = running.found(settings.var)
+    if len(known) == 1 and own not in known:
+        return known[0]
+    return own if settings.server.port else ""
 
 
 def origin(settings: Settings) -> str:
@@ -22,6 +28,8 @@ def origin(settings: Settings) -> str:
     url = public_url(settings).rstrip("/")
     if problem := refusal(url, local=local):
         raise ConfigurationError([Fault(VARIABLE, 0, "", problem)])
-    if not url and settings.server.port == 0:
-        raise ConfigurationError([Fault("PORT", 0, "", f"is 0, so nobody knows where; set it, or {VARIABLE}")])
-    return url or listening(settings)
+    if not url and not (url := listening(settings)):
+        raise ConfigurationError(
+            [Fault("PORT", 0, "", f"is 0, and not one gateway runs here; start it, or set {VARIABLE}")]
+        )
+    return url

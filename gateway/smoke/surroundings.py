@@ -83,9 +83,8 @@ async def _configured(settings: Settings, wanted: Wanted) -> str:
         if not await answers(f"{settings.public_url}/readyz"):
             raise GatewayGone(f"GATEWAY_PUBLIC_URL is {settings.public_url}, and no gateway answers there.")
         return settings.public_url
-    if settings.server.port == 0:
+    if not (url := listening(settings)):
         return ""
-    url = listening(settings)
     admin = f"http://{settings.admin.listen}" if settings.admin.listen else url
     headers = {"authorization": f"Bearer {settings.admin_key}"} if settings.admin_key else {}
     ours = await answers(f"{admin}/admin/agents/{wanted.agent}", headers)

@@ -65,6 +65,7 @@ async def test_who_has_a_key_or_a_capability_may_chat(upstream: Upstream, tmp_pa
             await command("keys", "revoke", key.split("_")[1], var=var, config=config)
             assert await eventually(client, CHAT, 401, authorization=f"Bearer {key}") < 1.5
             whole = await command("agents", "show", "nora", "--url", var=var, config=config)
+            assert whole.startswith(f"{url}/k/"), "a command finds the port that no setting names"
             place = "/k/" + whole.partition("/k/")[2]
             assert (await client.post(place, json=ASK)).status_code == 200
             renewed = await command("agents", "rotate", "nora", var=var, config=config)

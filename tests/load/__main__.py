@@ -1,9 +1,9 @@
 """`python -m tests.load`: conversations with the gateway, more and more of them, until a promise breaks.
 
 Without a target it starts a gateway of its own and a scripted model, and all of it stays on this machine. What is
-promised, and how people talk, is in `steps.py` and `traffic.py`. The report is written to `var/load`, a folder a run.
-The exit status is 1 where no step kept its promises, where a stream was not what a stream has to be, or where callers
-and /metrics disagree; 2 where there was nothing to run.
+promised is in `steps.py`, how people talk in `traffic.py`, how the limit is closed in on in `knee.py`. The report is
+written to `var/load`, a folder a run. The exit status is 1 where no step kept its promises, where a stream was not what
+a stream has to be, or where callers and /metrics disagree; 2 where there was nothing to run.
 """
 
 import argparse
@@ -21,7 +21,18 @@ from typing import Any
 
 from tests.bench.__main__ import surroundings
 from tests.load.aims import Aim, deployment, own
-from tests.load.plan import QUICK_SECONDS, QUICK_USERS, QUICK_WARM_UP, SECONDS, USERS, WARM_UP, Plan, Wrong, base
+from tests.load.plan import (
+    HALVINGS,
+    QUICK_SECONDS,
+    QUICK_USERS,
+    QUICK_WARM_UP,
+    SECONDS,
+    USERS,
+    WARM_UP,
+    Plan,
+    Wrong,
+    base,
+)
 from tests.load.report import Told, page, saved
 from tests.load.steps import Step, read
 from tests.serving import ROOT
@@ -63,6 +74,7 @@ def planned(given: argparse.Namespace, aim: Aim, folder: Path, key: str) -> Plan
         key,
         aim.metrics,
         aim.model,
+        halvings=0 if given.quick else HALVINGS,
     )
 
 
@@ -70,9 +82,10 @@ def announced(plan: Plan, aim: Aim) -> str:
     """What will be sent, before it is."""
     sent = plan.sent
     steps = ", ".join(map(str, plan.users))
+    halved = f"         and up to {plan.halvings} steps between the last that holds and the first that does not\n"
     return (
         f"target   {plan.url}\n         {aim.says}\n"
-        f"people   {steps}; {plan.seconds:g} s each, and {plan.warm_up:g} s before\n"
+        f"people   {steps}; {plan.seconds:g} s each, and {plan.warm_up:g} s before\n{halved if plan.halvings else ''}"
         f"at most  {plan.duration:.0f} s, about {sent.requests:,} requests with {sent.model_calls:,} model calls\n"
         f"         of {sent.tokens / 1e6:.1f} million tokens, and never more than {plan.requests:,} requests\n"
     )

@@ -27,6 +27,7 @@ from locust.html import get_html_report
 from locust.stats import stats_history
 
 from tests.load.agreeing import compared
+from tests.load.knee import following
 from tests.load.listening import Heard, Hearing
 from tests.load.plan import ARRIVING, Plan
 from tests.load.steps import Kind, Step, Window, measured
@@ -56,9 +57,10 @@ class Running:
         self.steps: list[Step] = []
         self.people = 0
         self.requests = 0
-        self._number = 0
+        self._users = plan.users[0]
+        """That there are to be now."""
         self._opened: tuple[float, float, str] | None = None
-        self._until = plan.warming(0)
+        self._until = plan.warming(0, self._users)
 
     def note(self, kind: Kind, heard: Heard) -> None:
         """A request has ended."""
@@ -73,22 +75,19 @@ class Running:
             self.window.late.append(time.perf_counter() - due)
 
     def tick(self, at: float) -> tuple[int, float] | None:
-        """How many people there are to be, and how many come in a second; None: it is over."""
+        """How many people there are to be, and how many come or go in a second; None: it is over."""
         if at >= self._until:
             if self._opened is None:
                 self._open()
                 self._until = at + self.plan.seconds
             else:
                 self._close()
-                if self._over():
+                users = following(self.steps, self.plan.users, self.plan.halvings)
+                if users is None or self.requests >= self.plan.requests:
                     return None
-                self._until = at + self.plan.warming(self._number)
-        return self.plan.users[self._number], ARRIVING
-
-    def _over(self) -> bool:
-        self._number += 1
-        last = self.steps[-1]
-        return self._number == len(self.plan.users) or last.verdict != "kept" or self.requests >= self.plan.requests
+                self._until = at + self.plan.warming(self._users, users)
+                self._users = users
+        return self._users, ARRIVING
 
     def _open(self) -> None:
         scraped = fetched(self.plan.metrics, self.plan.key)
@@ -104,8 +103,7 @@ class Running:
         seconds = time.perf_counter() - began
         stats = json.loads(fetched(self.plan.model) or "{}")
         busy = (time.process_time() - used) / seconds
-        users = self.plan.users[self._number]
-        step = measured(users, seconds, window, busy, float(stats.get("late_ms", 0.0)))
+        step = measured(self._users, seconds, window, busy, float(stats.get("late_ms", 0.0)))
         if before and after:
             step.agreements, step.unmeasured = compared(before, after, window.all_firsts, window.all_wholes)
         else:

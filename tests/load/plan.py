@@ -4,11 +4,14 @@ import ipaddress
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from urllib.parse import urlsplit
 
 from tests.load.traffic import Sent, expected
 
-USERS = (100, 400, 800, 1200, 1600, 2000, 2400, 2800)
+USERS = (100, 400, 1200, 2000, 2800)
+HALVINGS = 3
+"""Steps between the last that kept its promises and the first that did not: from 800 people to 100."""
 MOST_USERS = 5000
 MOST_STEPS = 12
 MOST_SECONDS = 60.0
@@ -50,6 +53,8 @@ class Plan:
     model: str = ""
     """URL at which the scripted model says how late it is; empty: another model."""
     requests: int = MOST_REQUESTS
+    halvings: int = 0
+    """Steps that may follow where one broke a promise."""
 
     def __post_init__(self) -> None:
         if not self.users or len(self.users) > MOST_STEPS or list(self.users) != sorted(set(self.users)):
@@ -66,19 +71,26 @@ class Plan:
     @property
     def duration(self) -> float:
         """Seconds, when every step is taken."""
-        return sum(self.seconds + self.warming(number) for number in range(len(self.users)))
+        return sum(seconds for _, seconds in self._steps)
 
-    def warming(self, number: int) -> float:
-        """Seconds between the beginning of a step and its measuring."""
-        come = self.users[number] - (self.users[number - 1] if number else 0)
-        return max(self.warm_up, come / ARRIVING + SETTLING)
+    def warming(self, before: int, users: int) -> float:
+        """Seconds between the beginning of a step and its measuring, where there were so many people before."""
+        return max(self.warm_up, abs(users - before) / ARRIVING + SETTLING)
 
     @property
     def sent(self) -> Sent:
         """What is sent then, by a reckoning; never more requests than the bound."""
-        every = expected(sum(users * (self.seconds + self.warming(at)) for at, users in enumerate(self.users)))
+        every = expected(sum(users * seconds for users, seconds in self._steps))
         part = min(1.0, self.requests / max(1, every.requests))
         return Sent(*(round(each * part) for each in every))
+
+    @property
+    def _steps(self) -> Sequence[tuple[int, float]]:
+        """People and seconds of each step, where all of them are taken; the halving ones count as much as any can."""
+        pairs = list(pairwise([0, *self.users]))
+        planned = [(users, self.warming(before, users) + self.seconds) for before, users in pairs]
+        widest = max(users - before for before, users in pairs)
+        return [*planned, *[(self.users[-1], self.warming(0, widest // 2) + self.seconds)] * self.halvings]
 
     def told(self) -> str:
         """For the generator."""

@@ -1,4 +1,4 @@
-"""The steps of a load: how many people, what was measured of them, which promise broke, and where the knee is."""
+"""The steps of a load: how many people, what was measured of them, and which promise broke."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -217,58 +217,12 @@ def histogram(values: Sequence[float]) -> list[int]:
     return counts
 
 
-def knee(steps: Sequence[Step]) -> Step | None:
-    """The last step before the first that was not kept; None where the first already was not."""
-    found = None
-    for step in steps:
-        if step.verdict != "kept":
-            break
-        found = step
-    return found
-
-
-def conclusion(steps: Sequence[Step]) -> str:
-    """Where the knee is, in a sentence."""
-    held = knee(steps)
-    if held is None and steps and steps[0].verdict == "not judged":
-        return f"Nothing can be said: at {steps[0].users} {steps[0].says}."
-    if held is None:
-        return f"Already {steps[0].users} people were too many: {steps[0].says}." if steps else "Nothing was measured."
-    last = steps[-1]
-    if last.verdict == "kept":
-        return f"{held.users} people were no limit: every step kept its promises."
-    if last.verdict == "not judged":
-        return f"At least {held.users} people: at {last.users} {last.says}."
-    return f"The knee is at {held.users} people: at {last.users} {last.says.removeprefix('broken: ')}."
-
-
-def faults(steps: Sequence[Step], *, alone: bool) -> list[str]:
-    """Why a run has failed; empty where it has not. A knee is no failure: that it is found is what a run is for.
-
-    `alone`: nobody else asks the target, so that its /metrics have to be there and to count what callers count. Where a
-    step broke a promise nothing has to agree: who is overloaded reads a request late, and begins to count when it does.
-    """
-    found = []
-    if knee(steps) is None:
-        found.append("No step kept its promises.")
-    if improper := sum(step.improper for step in steps):
-        found.append(f"{improper} streams were not what a stream has to be; the report quotes them.")
-    for step in steps:
-        if step.verdict != "kept" or step.limit:
-            continue
-        if step.apart:
-            found.append(f"At {step.users} people /metrics and the callers disagree: {step.apart[0]}.")
-        if step.unmeasured and alone:
-            found.append(f"At {step.users} people: {step.unmeasured}")
-    return found
-
-
 def read(saved: Mapping[str, Any]) -> list[Step]:
-    """The steps of what `as_json` made of them."""
+    """The steps of what `as_json` made of them, by their number of people, in whatever order they were taken."""
     steps = []
     for each in saved["steps"]:
         fields = {name: each[name] for name in Step.__slots__}
         fields |= {name: Spread.read(each[name]) for name in ("first", "gap", "whole")}
         fields["agreements"] = [Agreement.read(one) for one in each["agreements"]]
         steps.append(Step(**fields))
-    return steps
+    return sorted(steps, key=lambda step: step.users)

@@ -118,12 +118,14 @@ def _lines(told: Told) -> Iterator[Figure]:
 
 
 def _histograms(told: Told) -> Iterator[Figure]:
-    """Of the knee, and of the step that broke."""
+    """Of the knee, and of the first step that broke."""
     if not told.steps:
         return
-    last, knee = told.steps[-1], told.knee
-    shown = [(last, "the last step")] if knee is None or knee is last else [(knee, "the knee"), (last, "beyond it")]
+    knee, beyond = told.knee, told.beyond
+    shown = [(knee, "the knee" if beyond else "the last step"), (beyond, "beyond it" if knee else "the fewest")]
     for step, where in shown:
+        if step is None:
+            continue
         title = f"First words at {step.users:,} people, {where}"
         yield Figure(title, columns(step, title), f"{step.answers:,} answers.")
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tests.load.knee import beyond, conclusion, faults, knee
 from tests.load.plan import Plan
-from tests.load.steps import ERRORS, FIRST_P95, GAP_P99, Step, conclusion, faults, knee
+from tests.load.steps import ERRORS, FIRST_P95, GAP_P99, Step
 from tests.load.traffic import HABITS, SHARES
 
 
@@ -19,6 +20,7 @@ class Told:
     alone: bool
     """Nobody else asked it."""
     steps: Sequence[Step]
+    """By their number of people."""
     around: Mapping[str, Any]
     """Machine, versions, date, commit."""
     took: float
@@ -28,6 +30,11 @@ class Told:
     def knee(self) -> Step | None:
         """The last step that kept its promises."""
         return knee(self.steps)
+
+    @property
+    def beyond(self) -> Step | None:
+        """The first step that did not."""
+        return beyond(self.steps)
 
     @property
     def conclusion(self) -> str:
@@ -54,7 +61,12 @@ def saved(told: Told) -> dict[str, Any]:
         "knee": held.users if held else None,
         "target": {"url": plan.url, "says": told.target, "models": sorted({name for name, _ in plan.models})},
         "promises": {"first_p95_s": FIRST_P95, "gap_p99_s": GAP_P99, "failed_share": ERRORS},
-        "plan": {"users": list(plan.users), "seconds": plan.seconds, "warm_up": plan.warm_up},
+        "plan": {
+            "users": list(plan.users),
+            "seconds": plan.seconds,
+            "warm_up": plan.warm_up,
+            "halvings": plan.halvings,
+        },
         "steps": [step.as_json() for step in told.steps],
         "habits": [each._asdict() for each in HABITS],
         "shares": [each._asdict() for each in SHARES],

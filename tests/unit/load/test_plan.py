@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.load.plan import MOST_REQUESTS, MOST_USERS, Plan, Wrong, base, is_loopback
+from tests.load.plan import HALVINGS, MOST_REQUESTS, MOST_USERS, SECONDS, USERS, WARM_UP, Plan, Wrong, base, is_loopback
 
 
 def plan(**given: Any) -> Plan:
@@ -42,8 +42,16 @@ def test_the_generator_hears_what_was_planned() -> None:
 def test_many_people_come_slowly() -> None:
     """Who comes in great numbers gets more time to come."""
     few, many = plan(users=[10, 20]), plan(users=[10, 1010])
-    assert (few.warming(0), few.warming(1)) == (6.0, 6.0)
-    assert many.warming(1) == 12.0 and many.duration == few.duration + 6
+    assert (few.warming(0, 10), few.warming(10, 20), few.warming(20, 10)) == (6.0, 6.0, 6.0)
+    assert many.warming(10, 1010) == many.warming(1010, 10) == 12.0 and many.duration == few.duration + 6
+
+
+def test_halvings_are_reckoned_with() -> None:
+    """A run that may halve may be longer and send more, and says so before; the usual one ends within four minutes."""
+    usual = plan(users=USERS, seconds=SECONDS, warm_up=WARM_UP, halvings=HALVINGS)
+    ascending = plan(users=USERS, seconds=SECONDS, warm_up=WARM_UP)
+    assert usual.duration == ascending.duration + HALVINGS * (SECONDS + WARM_UP) < 240
+    assert usual.sent.requests > ascending.sent.requests
 
 
 def test_what_is_sent_is_bounded() -> None:

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from tests.load.agreeing import Agreement, Bucket
+from tests.load.knee import beyond, conclusion, faults, following, knee
 from tests.load.listening import Heard
-from tests.load.steps import EDGES, Step, Window, conclusion, faults, histogram, knee, measured, read
+from tests.load.steps import EDGES, Step, Window, histogram, measured, read
 from tests.load.terminal import HEAD, line
 
 GOOD = Heard("finish", 200, "Yes.", first=0.4, seconds=1.0, gap=0.03)
@@ -74,8 +75,47 @@ def test_the_knee() -> None:
     assert knee([step(100), step(200), broken]) == step(200)
     assert conclusion([step(100), step(200), broken]).startswith("The knee is at 200 people: at 400 first words")
     assert "no limit" in conclusion([step(100), step(200)])
-    assert knee([broken]) is None and knee([]) is None
+    assert knee([broken]) is None and knee([]) is None and beyond([step(100), broken]) == broken
     assert "too many" in conclusion([broken]) and "Nothing" in conclusion([])
+
+
+def searched(bears: int, users: list[int], halvings: int, *heard: Heard) -> list[int]:
+    """The people of each step that is taken of a target that bears so many; `heard` is what breaks a step."""
+    taken: list[Step] = []
+    while (people := following(taken, users, halvings)) is not None:
+        taken.append(step(people, *([] if people <= bears else heard or [SLOW] * 10)))
+    return [each.users for each in taken]
+
+
+@pytest.mark.parametrize(
+    ("bears", "halvings", "steps"),
+    [
+        (1700, 3, [100, 400, 1200, 2000, 1600, 1800, 1700]),
+        (1999, 3, [100, 400, 1200, 2000, 1600, 1800, 1900]),
+        (1700, 1, [100, 400, 1200, 2000, 1600]),
+        (1700, 0, [100, 400, 1200, 2000]),
+        (9999, 3, [100, 400, 1200, 2000]),
+        (30, 3, [100, 50, 25, 37]),
+        (0, 3, [100, 50, 25, 12]),
+    ],
+)
+def test_the_knee_is_narrowed(bears: int, halvings: int, steps: list[int]) -> None:
+    """After the first step that breaks each one is halfway between what held and what did not, as often as allowed."""
+    assert searched(bears, [100, 400, 1200, 2000], halvings) == steps
+
+
+def test_what_cannot_be_told_apart_is_not_halved() -> None:
+    """Steps by a twentieth apart, or by one person, are near enough."""
+    assert searched(100, [100, 104], 3) == [100, 104]
+    assert searched(1, [1, 2], 3) == [1, 2]
+    assert searched(0, [1], 3) == [1]
+
+
+def test_where_nobody_is_answered_nothing_is_halved() -> None:
+    """A key that is refused is refused to few as well."""
+    refused = Window()
+    refused.note("question", Heard("refused", 401))
+    assert following([measured(100, 20.0, refused, 0.1, 0.0)], [100, 400], 3) is None
 
 
 def test_a_run_fails_by_what_must_not_be() -> None:
@@ -125,7 +165,8 @@ def test_histogram() -> None:
 
 
 def test_what_is_saved_is_read() -> None:
-    """The saved file has everything that a step is made of, also a bucket without an end."""
+    """The saved file has all that a step is made of, also a bucket without an end; steps are read by their people."""
     open_ended = Agreement("whole turn", 0.99, 90.0, Bucket(81.92, math.inf), (3, 3))
-    every = [replace(step(100, Heard("bare", 200)), agreements=[AGREED, open_ended]), step(200)]
-    assert read(json.loads(json.dumps({"steps": [each.as_json() for each in every]}))) == every
+    every = [replace(step(100, Heard("bare", 200)), agreements=[AGREED, open_ended]), step(150), step(200)]
+    taken = [every[0], every[2], every[1]]
+    assert read(json.loads(json.dumps({"steps": [each.as_json() for each in taken]}))) == every

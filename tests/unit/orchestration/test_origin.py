@@ -1,6 +1,8 @@
 """gateway/orchestration/origin.py"""
 
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +10,9 @@ from gateway.errors import ConfigurationError
 from gateway.orchestration.origin import listening, origin
 from gateway.settings import Server, Settings
 
-REAL = Settings(simli_url="https://api.simli.ai")
+NOWHERE = Path(os.devnull)
+"""A `var` in which nothing can be: no gateway runs there."""
+REAL = Settings(simli_url="https://api.simli.ai", var=NOWHERE)
 
 
 @pytest.mark.parametrize(
@@ -23,7 +27,8 @@ REAL = Settings(simli_url="https://api.simli.ai")
 )
 def test_a_sandbox_reaches_the_gateway_where_it_listens(host: str, url: str) -> None:
     """An address that means every interface is no address to call."""
-    assert listening(Settings(server=Server(host=host))) == url == origin(Settings(server=Server(host=host)))
+    settings = Settings(server=Server(host=host), var=NOWHERE)
+    assert listening(settings) == url == origin(settings)
 
 
 def test_the_public_url_goes_first() -> None:
@@ -42,4 +47,4 @@ def test_simli_itself_is_given_no_url_that_it_cannot_reach() -> None:
 def test_a_port_that_nobody_knows_is_said() -> None:
     """PORT=0 is any free one."""
     with pytest.raises(ConfigurationError, match="PORT"):
-        origin(Settings(server=Server(port=0)))
+        origin(Settings(server=Server(port=0), var=NOWHERE))

@@ -82,6 +82,14 @@ def test_what_was_wrong_is_quoted() -> None:
     assert ">passed<" in page(told(step(100))) and "Nothing: each stream" in page(told(step(100)))
 
 
+def test_the_knee_and_what_is_beyond_it_have_columns() -> None:
+    """Of many steps those two are drawn, and not the last; of one that was too many it alone."""
+    text = page(told(step(100), step(150), step(175, 7.0), step(200, 9.0)))
+    assert "at 150 people, the knee" in text and "at 175 people, beyond it" in text and "at 200 people, " not in text
+    assert "at 100 people, the last step" in page(told(step(50), step(100)))
+    assert "at 100 people, the fewest" in page(told(step(100, 7.0)))
+
+
 @pytest.mark.parametrize("alone", [True, False])
 def test_without_metrics_it_is_said(alone: bool) -> None:
     """Where nothing could be held against /metrics the page says why."""
