@@ -229,7 +229,7 @@ class Wire(HttpToolsProtocol):
 
     def leave(self, seconds: float) -> None:
         """Be closed so many seconds after the answer that runs, or from now on: who asks once more is answered."""
-        self.timeout_keep_alive = seconds  # type: ignore[assignment]  (uvicorn names whole ones, and takes any)
+        self.timeout_keep_alive = seconds  # type: ignore[assignment]  # uvicorn names whole ones, and takes any
         if self._answering() or self.reading:
             return
         if self.timeout_keep_alive_task is not None:
