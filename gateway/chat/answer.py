@@ -69,7 +69,7 @@ async def answer(request: ChatRequest, path_agent: str, turn: Turn, brain: Brain
         if not request.messages:
             raise InvalidValue("`messages` is empty.", param="messages")
         prompt = prompts.passthrough(request, who.model, turn.told)
-        plain: tuple[Stage, ...] = (stream.finished, stream.single_calls)
+        plain: tuple[Stage, ...] = (stream.finished(turn), stream.single_calls)
         return _recorded(await _opened(prompt, plain, turn, brain, streamed=request.stream is True), turn, brain)
 
     agent = who.agent
@@ -107,7 +107,7 @@ async def _asked(
     turn.retrieved = looked_up
     nonce = secrets.token_hex(4)
     prompt = prompts.composed(agent, request, said, looked_up, today=brain.today(), nonce=nonce, told=turn.told)
-    stages: tuple[Stage, ...] = (stream.finished, stream.spoken, stream.single_calls)
+    stages: tuple[Stage, ...] = (stream.finished(turn), stream.spoken, stream.single_calls)
     if agent.speech and not _data(request):
         stages += (speech(agent.language),)
     return await _opened(prompt, stages, turn, brain, streamed=streamed)
@@ -140,7 +140,7 @@ async def _opened(prompt: Prompt, stages: Sequence[Stage], turn: Turn, brain: Br
     told = [stream.noted(turn.words.generated)] if turn.words else []
     recovered = [endings.recovered(apology, turn)] if apology else []
     sourced = [stream.sourced(prompt.passages)] if prompt.agent else []
-    chunks = stream.folded(opened.chunks, (*told, stream.followed(turn), *stages, *recovered, *sourced, counted))
+    chunks = stream.folded(opened.chunks, (*told, *stages, *recovered, *sourced, counted))
     return Answer(chunks, streamed, prompt.passages, opened.aclose)
 
 

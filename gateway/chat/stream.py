@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
 
-from gateway.chat.moments import Moments
+from gateway.chat.moments import TOGETHER, Moments
 from gateway.errors import GatewayError, RequestError, UpstreamEmpty, UpstreamTruncated
 from gateway.types import Chunk, Chunks, Passage, Stage, Turn
 
@@ -39,24 +39,6 @@ def understood(error: Exception, turn_id: str) -> GatewayError:
     return GatewayError("Something went wrong in the gateway.")
 
 
-def followed(turn: Turn) -> Stage:
-    """Write into the turn what became of its upstream: the first stage, so that it sees what the upstream did."""
-
-    async def stage(chunks: Chunks) -> Chunks:
-        try:
-            async with aclosing(chunks):
-                async for chunk in chunks:
-                    if chunk.finish_reason is not None:
-                        turn.upstream = "ended"
-                    yield chunk
-        except Exception:
-            if turn.upstream != "ended":
-                turn.upstream = "failed"
-            raise
-
-    return stage
-
-
 def noted(pieces: list[str]) -> Stage:
     """Put down every text that passes, once whoever follows has taken it."""
 
@@ -71,26 +53,36 @@ def noted(pieces: list[str]) -> Stage:
     return stage
 
 
-async def finished(chunks: Chunks) -> Chunks:
+def finished(turn: Turn) -> Stage:
     """Exactly one finish, and nothing said behind it; raise UpstreamTruncated where there is none.
 
-    What follows a finish is usage or nothing, so a failure there changes no answer and is left out.
+    What follows a finish is usage or nothing, so a failure there changes no answer and is left out. What became of the
+    upstream is written into the turn.
     """
-    ended = False
-    try:
-        async with aclosing(chunks):
-            async for chunk in chunks:
-                if ended:
-                    yield Chunk(usage=chunk.usage, more=chunk.more)
-                    continue
-                if chunk.finish_reason is not None:
-                    ended = True
-                yield chunk
-    except GatewayError:
-        if not ended:
+
+    async def stage(chunks: Chunks) -> Chunks:
+        ended = False
+        try:
+            async with aclosing(chunks):
+                async for chunk in chunks:
+                    if ended:
+                        yield Chunk(usage=chunk.usage, more=chunk.more)
+                        continue
+                    if chunk.finish_reason is not None:
+                        ended = True
+                        turn.upstream = "ended"
+                    yield chunk
+        except Exception as caught:
+            if not ended:
+                turn.upstream = "failed"
+            elif isinstance(caught, GatewayError):
+                return
             raise
-    if not ended:
-        raise UpstreamTruncated("The upstream's answer ended without a finish reason.")
+        if not ended:
+            turn.upstream = "failed"
+            raise UpstreamTruncated("The upstream's answer ended without a finish reason.")
+
+    return stage
 
 
 async def single_calls(chunks: Chunks) -> Chunks:
@@ -221,13 +213,15 @@ def recorded(turn: Turn, clock: Callable[[], float]) -> Stage:
 
     async def stage(chunks: Chunks) -> Chunks:
         moments = Moments(turn, clock)
+        times, texts = moments.times, moments.texts
         try:
             async with aclosing(chunks):
                 async for chunk in chunks:
                     if chunk.text:
-                        moments.said(chunk.text)
-                        turn.chunks += 1
-                        turn.characters += len(chunk.text)
+                        times.append(clock())
+                        texts.append(chunk.text)
+                        if len(texts) == TOGETHER:
+                            moments.reckon()
                     if chunk.finish_reason is not None:
                         turn.finish_reason = chunk.finish_reason
                         moments.finished()

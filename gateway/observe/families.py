@@ -4,9 +4,14 @@ prometheus_client.
 Names are those of OpenTelemetry's GenAI conventions where these have one (version 1.40, status development), written as
 Prometheus writes them: dots are underscores, units a suffix. Labels are the gateway's own words: a model's name is what
 a caller wrote, and a label has only values that are configured.
+
+A family is a function here, of its labels' values in order, and gives what is counted under them. It remembers that: to
+be asked for it again costs prometheus_client as much as to count.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import TypeAlias, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
@@ -22,12 +27,19 @@ TOKENS = tuple(float(4**power) for power in range(11))
 """1 to 1,048,576."""
 
 
+Metric = TypeVar("Metric", Counter, Histogram)
+Family: TypeAlias = Callable[..., Metric]
+
+
 class Counted:
     """What is counted by one."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        def count(name: str, says: str, *labels: str) -> Counter:
-            return Counter(f"gateway_{name}", f"{says}.", labels, registry=registry)
+        self.all: list[Counter] = []
+
+        def count(name: str, says: str, *labels: str) -> Family[Counter]:
+            self.all.append(family := Counter(f"gateway_{name}", f"{says}.", labels, registry=registry))
+            return _remembering(family, labels)
 
         self.requests = count("requests", "Turns that ended", "agent", "route", "outcome")
         self.errors = count("errors", "Turns that met an error, by its code", "outcome", "code")
@@ -46,8 +58,11 @@ class Measured:
     """What is put into buckets: seconds, and tokens."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        def measure(name: str, says: str, buckets: Sequence[float], *labels: str) -> Histogram:
-            return Histogram(name, f"{says}.", labels, registry=registry, buckets=buckets)
+        self.all: list[Histogram] = []
+
+        def measure(name: str, says: str, buckets: Sequence[float], *labels: str) -> Family[Histogram]:
+            self.all.append(family := Histogram(name, f"{says}.", labels, registry=registry, buckets=buckets))
+            return _remembering(family, labels)
 
         self.overhead = measure(
             "gateway_overhead_seconds", "Until the first word, without the wait for the upstream", QUICK, "agent"
@@ -72,3 +87,7 @@ class Measured:
         self.failed = measure("gen_ai_client_operation_duration_seconds", says, VOICE, "target", "error_type")
         says = "Tokens of an answered turn, where the upstream counts them"
         self.tokens = measure("gen_ai_client_token_usage", says, TOKENS, "target", "gen_ai_token_type")
+
+
+def _remembering(family: Metric, labels: Sequence[str]) -> Family[Metric]:
+    return cache(family.labels if labels else lambda: family)

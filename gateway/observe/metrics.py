@@ -53,7 +53,7 @@ class Metrics:
         self._counted, self._measured = Counted(own), Measured(own)
         self._registry = own if place is None else CollectorRegistry()
         if place is not None:
-            counted = (*vars(self._counted).values(), *vars(self._measured).values(), place.spent)
+            counted = (*self._counted.all, *self._measured.all, place.spent)
             self._registry.register(Merged(place.folder, counted))
         self._registry.register(Present(lambda: [one.reading for one in self._living()], version))
         self._registry.register(Used(lambda: [one.process for one in self._living()], spent=place is None))
@@ -61,16 +61,16 @@ class Metrics:
     def turned(self, turn: Turn) -> None:
         """A turn has ended. Never waits, never raises."""
         agent, route = self._name(turn.agent, self._known.agents()), self._name(turn.route, self._known.routes())
-        self._counted.requests.labels(agent, route, turn.outcome).inc()
-        self._measured.whole.labels(agent, route).observe(turn.timings["total"] / 1000)
+        self._counted.requests(agent, route, turn.outcome).inc()
+        self._measured.whole(agent, route).observe(turn.timings["total"] / 1000)
         if turn.code:
-            self._counted.errors.labels(turn.outcome, self._code(turn.code)).inc()
+            self._counted.errors(turn.outcome, self._code(turn.code)).inc()
             if turn.target and turn.outcome != "client_gone":
-                self._counted.midstream.labels(self._code(turn.code)).inc()
+                self._counted.midstream(self._code(turn.code)).inc()
         if turn.outcome == "client_gone":
             self._hung_up(turn)
         if turn.filler:
-            self._counted.fillers.labels(agent).inc()
+            self._counted.fillers(agent).inc()
         if turn.attempts:
             self._attempted(turn)
         if "retrieve" in turn.timings:
@@ -101,47 +101,46 @@ class Metrics:
         return [own] if self._place is None else [own, *self._place.others()]
 
     def _hung_up(self, turn: Turn) -> None:
-        self._counted.gone.labels(turn.phase).inc()
+        self._counted.gone(turn.phase).inc()
         if "close" in turn.timings:
-            self._measured.cancelled.observe(turn.timings["close"] / 1000)
+            self._measured.cancelled().observe(turn.timings["close"] / 1000)
         if "ttft" not in turn.timings and turn.timings["total"] >= PATIENCE:
-            self._counted.abandoned.inc()
+            self._counted.abandoned().inc()
 
     def _attempted(self, turn: Turn) -> None:
         for one in turn.attempts:
             target, code = self._target(one.target), self._code(one.code)
-            self._counted.attempts.labels(target, one.kind, code).inc()
+            self._counted.attempts(target, one.kind, code).inc()
             if not code:
-                self._measured.first_chunk.labels(target).observe(one.milliseconds / 1000)
+                self._measured.first_chunk(target).observe(one.milliseconds / 1000)
             elif code != _HUNG_UP:
-                self._measured.failed.labels(target, code).observe(one.milliseconds / 1000)
+                self._measured.failed(target, code).observe(one.milliseconds / 1000)
             if one.kind == "hedge":
-                self._counted.hedges.labels("no" if code else "yes").inc()
+                self._counted.hedges("no" if code else "yes").inc()
         for before, after in pairwise(turn.attempts):
             if after.kind in ("fallback", "continue"):
                 reason = before.code or (turn.code if after.code else "upstream_truncated")
-                self._counted.fallbacks.labels(
-                    self._target(before.target), self._target(after.target), self._code(reason)
-                ).inc()
+                targets = self._target(before.target), self._target(after.target)
+                self._counted.fallbacks(*targets, self._code(reason)).inc()
 
     def _looked_up(self, turn: Turn, agent: str) -> None:
         found = turn.retrieved
-        self._measured.retrieval.labels(agent).observe(turn.timings["retrieve"] / 1000)
-        self._counted.retrievals.labels(found.outcome, found.reason).inc()
+        self._measured.retrieval(agent).observe(turn.timings["retrieve"] / 1000)
+        self._counted.retrievals(found.outcome, found.reason).inc()
         if not found.passages and found.outcome in ("hybrid", "lexical"):
-            self._counted.gaps.labels(agent).inc()
+            self._counted.gaps(agent).inc()
 
     def _spoke(self, turn: Turn, agent: str, route: str) -> None:
         first = turn.timings["ttft"]
-        self._measured.first_word.labels(agent, route).observe(first / 1000)
+        self._measured.first_word(agent, route).observe(first / 1000)
         if "first_clause" in turn.timings:
-            self._measured.first_clause.labels(agent).observe(turn.timings["first_clause"] / 1000)
+            self._measured.first_clause(agent).observe(turn.timings["first_clause"] / 1000)
         if "longest_gap" in turn.timings:
-            self._measured.longest_gap.labels(agent).observe(turn.timings["longest_gap"] / 1000)
+            self._measured.longest_gap(agent).observe(turn.timings["longest_gap"] / 1000)
         if turn.filler:
             return  # its first word tells nothing of the upstream
         if "upstream" in turn.timings:
-            self._measured.overhead.labels(agent).observe(max(0.0, first - turn.timings["upstream"]) / 1000)
+            self._measured.overhead(agent).observe(max(0.0, first - turn.timings["upstream"]) / 1000)
         if turn.usage is not None and turn.target:
             self._paced(turn, turn.timings["total"] - first)
 
@@ -150,9 +149,9 @@ class Metrics:
         target = self._target(turn.target)
         for kind, name in (("input", "prompt_tokens"), ("output", "completion_tokens")):
             if (count := turn.tokens(name)) is not None:
-                self._measured.tokens.labels(target, kind).observe(count)
+                self._measured.tokens(target, kind).observe(count)
         if (count := turn.tokens("completion_tokens") or 0) > 1:
-            self._measured.pace.labels(target).observe(milliseconds / 1000 / (count - 1))
+            self._measured.pace(target).observe(milliseconds / 1000 / (count - 1))
 
     def _target(self, named: str) -> str:
         """A target with its own model; with one that a caller named it is `route/other`."""

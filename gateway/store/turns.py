@@ -66,9 +66,18 @@ class _Kept:
     @property
     def texts(self) -> tuple[str, str]:
         """Without its words, and with them; the latter is empty where there are none."""
-        plain = self.redact(turn_records.written(replace(self.record, question=None, answer=None)))
-        worded = "" if self.record.question is None else self.redact(turn_records.written(self.record))
-        return plain, worded
+        text = self.redact(turn_records.written(self.record))
+        return (text, "") if self.record.question is None else (self.redact(turn_records.written(self._silent)), text)
+
+    @property
+    def _silent(self) -> TurnRecord:
+        return replace(self.record, question=None, answer=None)
+
+    def stored(self) -> None:
+        """It stands in the store, with its words where they are to be: here they are not needed any more."""
+        self.written = True
+        if self.record.question is not None:
+            self.record = self._silent
 
 
 @dataclass(slots=True)
@@ -214,5 +223,4 @@ class Turns:
         command = ("EVAL", KEEP.text, len(keys), *keys, *arguments, *told)
         await self._connection.take(command, writing=True)
         for kept in batch:
-            kept.written = True
-            kept.record = replace(kept.record, question=None, answer=None)
+            kept.stored()

@@ -5,7 +5,7 @@ connections (README, "What it costs"; `make bench` has the row of each).
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial
@@ -162,17 +162,20 @@ async def _streamed(response: aiohttp.ClientResponse, target: Target, running: R
     """Yield the chunks of an event stream; raise UpstreamTruncated where it ends without having said that it does."""
     silence = Silence(target.between_chunks, target.total, response.close)
     running.begun(silence)
+    events, read = Events(), b" "
     ended = done = False
     try:
-        async with aclosing(_events(response, silence)) as reads:
-            async for events in reads:
-                for chunk in reading.chunks(events):
-                    ended = ended or chunk.finish_reason is not None
-                    if chunk.text or chunk.delta:
-                        silence.heard()
-                    yield chunk
-                if done := reading.DONE in events:
-                    break
+        while read and not done:
+            silence.waiting = True
+            read = await response.content.readany()  # empty at the end
+            silence.waiting = False
+            whole = events.feed(read) if read else events.end()
+            for chunk in reading.chunks(whole):
+                ended = ended or chunk.finish_reason is not None
+                if chunk.text or chunk.delta:
+                    silence.heard()
+                yield chunk
+            done = reading.DONE in whole
     except aiohttp.ClientError as error:
         if not ended:  # behind the finish there is nothing to lose
             silence.explain(error)
@@ -186,18 +189,6 @@ async def _streamed(response: aiohttp.ClientResponse, target: Target, running: R
         raise UpstreamTruncated("The upstream's answer ended without a finish reason.")
     if not ended:
         yield Chunk(finish_reason="stop")
-
-
-async def _events(response: aiohttp.ClientResponse, silence: Silence) -> AsyncGenerator[list[bytes], None]:
-    """Yield the events of each read, together."""
-    events = Events()
-    async for read in response.content.iter_any():
-        silence.waiting = False
-        if whole := events.feed(read):
-            yield whole
-        silence.waiting = True
-    if rest := events.end():
-        yield rest
 
 
 async def _drained(response: aiohttp.ClientResponse) -> None:

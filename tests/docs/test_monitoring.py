@@ -42,7 +42,7 @@ def served() -> dict[str, set[str]]:
     for name, labels in re.findall(r"^(\w+)(?:\{(.*)\})? \S+$", served_text(), re.MULTILINE):
         found.setdefault(name, set()).update(re.findall(r'(\w+)="', labels))
     registry = CollectorRegistry()
-    for family in (*vars(Counted(registry)).values(), *vars(Measured(registry)).values()):
+    for family in (*Counted(registry).all, *Measured(registry).all):
         endings = ("_total",) if family._type == "counter" else ("_sum", "_count", "_bucket")
         for ending in endings:
             found[family._name + ending] = {*family._labelnames, *(("le",) if ending == "_bucket" else ())}
@@ -75,7 +75,7 @@ def test_everything_that_is_served_is_looked_at() -> None:
     """Each family stands in the dashboard or in a rule."""
     every = " ".join(expressions())
     registry = CollectorRegistry()
-    families = (*vars(Counted(registry)).values(), *vars(Measured(registry)).values())
+    families = (*Counted(registry).all, *Measured(registry).all)
     assert [family._name for family in families if family._name not in every] == []
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.chat import stream
-from gateway.chat.moments import Clause
+from gateway.chat.moments import TOGETHER, Clause
 from gateway.errors import UpstreamStalled
 from gateway.types import Chunk, Turn
 from tests.unit.chat.source import Source, through
@@ -16,7 +16,7 @@ STOP = Chunk(finish_reason="stop")
 def heard(text: str) -> str:
     """What was said, character by character, when its first clause was whole; nothing: it was not."""
     clause = Clause()
-    return next((text[: at + 1] for at, character in enumerate(text) if clause.ended(character)), "")
+    return next((text[: at + 1] for at, character in enumerate(text) if clause.end(character)), "")
 
 
 @pytest.mark.parametrize(
@@ -38,22 +38,33 @@ def heard(text: str) -> str:
 def test_a_clause_is_what_a_voice_can_begin_with(text: str, clause: str) -> None:
     """A sentence, or words up to a comma; neither a number's dot nor a title's. However it is cut into pieces."""
     assert heard(text) == clause
-    for size in (2, 3, 7):
-        found, said = Clause(), ""
-        for at in range(0, len(text), size):
-            said = text[: at + size]
-            if found.ended(text[at : at + size]):
-                break
-        else:
-            said = ""
-        assert said.startswith(clause) and len(said) - len(clause) < size, size
+    for size in (2, 3, 7, len(text)):
+        found = Clause()
+        ends = ((at, found.end(text[at : at + size])) for at in range(0, len(text), size))
+        whole = next((text[: at + end] for at, end in ends if end is not None), "")
+        assert whole == clause, size
 
 
 def test_a_long_text_is_remembered_by_its_end_alone() -> None:
     """A clause that does not end costs no more the longer it is."""
     clause = Clause()
-    assert not any(clause.ended("word ") for _ in range(10_000))
-    assert len(clause._recent) < 20 and clause.ended("end. ")
+    assert not any(clause.end("word ") for _ in range(10_000))
+    assert len(clause._recent) < 20 and clause.end("end. ") == 5
+
+
+@pytest.mark.parametrize("count", [TOGETHER - 1, TOGETHER, TOGETHER + 1, 3 * TOGETHER])
+async def test_texts_that_are_reckoned_together_are_told_apart(count: int) -> None:
+    """However many there are, the first clause is out with the text that ends it, and a silence is where it was."""
+    texts = {float(at): "word " for at in range(count)} | {count + 100.0: "end. ", count + 110.0: "More. "}
+    turn = Turn("r", 0, 0)
+    assert await moments(turn, texts) == {"ttft": 0.0, "first_clause": count + 100.0, "longest_gap": 101.0}
+    assert (turn.chunks, turn.characters) == (count + 2, sum(map(len, texts.values())))
+
+
+def test_a_title_stays_one_when_it_has_been_said_for_a_while() -> None:
+    """A dot that was none is none when only its end is remembered."""
+    clause = Clause()
+    assert [clause.end(text) for text in ("Mr. Ab came a", "t 3.5 m", ". So")] == [None, None, 2]
 
 
 async def moments(turn: Turn, texts: dict[float, str], *, error: Exception | None = None) -> dict[str, float]:

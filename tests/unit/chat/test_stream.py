@@ -16,7 +16,7 @@ STOP = Chunk(finish_reason="stop")
 
 
 STAGES: Sequence[Stage] = (
-    stream.finished,
+    stream.finished(turn()),
     stream.single_calls,
     stream.spoken,
     endings.recovered(SORRY, turn()),
@@ -60,7 +60,7 @@ async def test_no_stage_swallows_a_chunk(stage: Stage) -> None:
 async def test_a_finish_ends_what_is_said() -> None:
     """Text and a second finish behind the finish are dropped, usage is kept."""
     given = (Chunk("a"), STOP, Chunk("b"), Chunk(usage={"total_tokens": 1}), Chunk(finish_reason="length"))
-    assert await through(stream.finished, *given) == [
+    assert await through(stream.finished(turn()), *given) == [
         Chunk("a"),
         STOP,
         Chunk(),
@@ -72,12 +72,28 @@ async def test_a_finish_ends_what_is_said() -> None:
 async def test_an_end_without_a_finish_is_an_error() -> None:
     """A truncated answer is never passed on as a whole one."""
     with pytest.raises(UpstreamTruncated):
-        await through(stream.finished, Chunk("half a sen"))
+        await through(stream.finished(record := turn()), Chunk("half a sen"))
+    assert record.upstream == "failed"
 
 
 async def test_a_failure_behind_the_finish_is_no_failure() -> None:
     """The answer was whole."""
-    assert await through(stream.finished, STOP, error=UpstreamStalled("")) == [STOP]
+    assert await through(stream.finished(record := turn()), STOP, error=UpstreamStalled("")) == [STOP]
+    assert record.upstream == "ended"
+
+
+async def test_a_failure_before_the_finish_is_the_upstreams() -> None:
+    """It is raised as it came, and the turn says what became of its upstream."""
+    with pytest.raises(UpstreamStalled):
+        await through(stream.finished(record := turn()), Chunk("half a sen"), error=UpstreamStalled(""))
+    assert record.upstream == "failed"
+
+
+async def test_a_bug_behind_the_finish_is_no_silence() -> None:
+    """Only what an upstream does is left out there."""
+    with pytest.raises(ZeroDivisionError):
+        await through(stream.finished(record := turn()), STOP, error=ZeroDivisionError())
+    assert record.upstream == "ended"
 
 
 def fragment(arguments: str, *, name: str = "f") -> Chunk:
