@@ -14,7 +14,9 @@ import fcntl
 import json
 import os
 import re
+import secrets
 import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -36,6 +38,8 @@ FORM = 6
 Raised where splitting, tokens or files change, so that older versions are made again."""
 KEPT = 3
 """Versions that are kept, the current one among them: what there is to roll back to."""
+LEFT = 600.0
+"""Seconds after which a pointer that is half written was left by a crash."""
 BUILDING = ".building"
 DESCRIPTION = "version.json"
 NAME = re.compile(COLLECTION)
@@ -135,8 +139,7 @@ class Shelf:
 
     def candidates(self) -> list[str]:
         """Versions to serve, best first: the current one, then those before it."""
-        current = self.current()
-        return [name for name in self.sealed() if name <= current]
+        return candidates(self.current(), self.sealed())
 
     def point(self, name: str) -> None:
         """Serve this sealed version from now on."""
@@ -207,7 +210,15 @@ class Shelf:
                 gone.append(name)
         for entry in self.path.glob(f"*{BUILDING}"):
             shutil.rmtree(entry)
+        for entry in self.path.glob(".current.*.new"):
+            if time.time() - entry.stat().st_mtime > LEFT:
+                entry.unlink(missing_ok=True)
         return gone
+
+
+def candidates(current: str, sealed: Sequence[str]) -> list[str]:
+    """Of a shelf: the version in the pointer, even where it is not there any more, and those that are older."""
+    return [current, *(name for name in sealed if name < current)] if current else []
 
 
 def shelf(var: Path, collection: str) -> Shelf:
@@ -233,10 +244,13 @@ def _in_use(path: Path) -> bool:
 
 def _replace(path: Path, text: str) -> None:
     """Readers see the old text or the new one, whenever the process or the machine stops."""
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_text(text, "utf-8")
-    _flush(beside)
-    beside.replace(path)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")  # of several processes each has its own
+    try:
+        beside.write_text(text, "utf-8")
+        _flush(beside)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
     _flush(path.parent)
 
 

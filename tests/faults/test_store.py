@@ -136,7 +136,7 @@ async def test_s04_a_store_that_takes_no_writes(
             server.say(*command)
         took = [await turn(given, made.text) for _ in range(100)]
         assert given.missing == ["store"]
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(StoreUnavailable, match="takes no writes; the log says why"):
             await given.keys.revoke(made.key.id)
         with pytest.raises(StoreUnavailable):
             await given.generations.rotate("nora")

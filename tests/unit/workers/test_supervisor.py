@@ -15,6 +15,7 @@ import pytest
 
 from gateway.errors import ConfigurationError
 from gateway.workers import Folder, Handed, NotServing, Pace, Plan, Supervisor, folder, words
+from gateway.workers.life import LATE
 
 WORKER = """
 import json, os, pathlib, signal, socket, sys, time
@@ -145,6 +146,20 @@ async def test_one_that_stands_still_is_killed_with_evidence(tmp_path: Path, cap
         await until(lambda: len(stage.began()) == 2)
     assert "its event loop stands still for 0.5 s" in caplog.text
     assert "was ended by SIGABRT" in caplog.text
+
+
+async def test_nobody_is_killed_when_the_whole_machine_stood_still(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the supervisor stood still too, who was silent meanwhile has all the time again to say a word."""
+    async with staged(tmp_path, 1) as stage:
+        pid = stage.began()[0][1]
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(BRISK.silence + 2 * LATE)  # noqa: ASYNC251  (the loop stands still)
+        os.kill(pid, signal.SIGCONT)
+        await asyncio.sleep(BRISK.silence)
+        assert stage.began() == [(0, pid)]
+    assert "is killed" not in caplog.text
 
 
 async def test_one_that_hears_no_signal_is_killed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
