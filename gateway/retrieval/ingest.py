@@ -260,9 +260,9 @@ def rollback(shelf: library.Shelf, name: str = "") -> str:
     if not shelf.sealed():
         raise KnowledgeError(f"{collection}: there are no versions of it in {shelf.where}")
     with shelf.written():
-        name = name or shelf.before(shelf.current())
-        if name not in shelf.sealed():
-            raise KnowledgeError(f"{collection}: there is no version {name}; there are: {shelf.named()}")
+        sealed = shelf.sealed()
+        name = name or versions.before(collection, shelf.current(), sealed)
+        versions.known(collection, name, sealed)
         problem = shelf.fault(name)
         if problem:
             raise KnowledgeError(f"{collection}: version {name} cannot be served: {problem}")

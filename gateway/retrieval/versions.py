@@ -73,6 +73,24 @@ class Version:
         return fingerprint(self.files, self.characters, self.model, self.form)
 
 
+def known(collection: str, name: str, sealed: Sequence[str]) -> None:
+    """Raise KnowledgeError where no sealed version has this name."""
+    if name not in sealed:
+        raise KnowledgeError(f"{collection}: there is no version {name}; there are: {listed(sealed)}")
+
+
+def before(collection: str, name: str, sealed: Sequence[str]) -> str:
+    """Of sealed versions, newest first, the newest that is older than this one. Raises KnowledgeError."""
+    if older := [other for other in sealed if other < name]:
+        return older[0]
+    raise KnowledgeError(f"{collection}: no version before {name or 'the first'} is kept")
+
+
+def listed(sealed: Sequence[str]) -> str:
+    """Names of versions, for a message."""
+    return ", ".join(sealed) or "none"
+
+
 def unfit(version: Version) -> str:
     """Why this gateway cannot serve a version, whatever state it is in; empty where it can."""
     if (version.model, version.dimension) != (MODEL, DIMENSION):
@@ -129,20 +147,8 @@ class Shelf:
 
     def point(self, name: str) -> None:
         """Serve this sealed version from now on."""
-        if name not in self.sealed():
-            raise KnowledgeError(f"{self.collection}: there is no version {name}; there are: {self.named()}")
+        known(self.collection, name, self.sealed())
         _replace(self.path / "current", name + "\n")
-
-    def named(self) -> str:
-        """The sealed versions, for a message."""
-        return ", ".join(self.sealed()) or "none"
-
-    def before(self, name: str) -> str:
-        """The newest sealed version that is older than this one."""
-        older = [other for other in self.sealed() if other < name]
-        if not older:
-            raise KnowledgeError(f"{self.collection}: no version before {name or 'the first'} is kept")
-        return older[0]
 
     @contextmanager
     def written(self) -> Iterator[None]:
