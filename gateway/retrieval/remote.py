@@ -100,8 +100,7 @@ class RemoteShelf:
 
     def point(self, name: str) -> None:
         """Serve this sealed version from now on, everywhere."""
-        if name not in self.sealed():
-            raise KnowledgeError(f"{self.collection}: there is no version {name}; there are: {self.named()}")
+        versions.known(self.collection, name, self.sealed())
         self.server.add(_table(self.server), [Row(self.collection, metadata={"version": name})], over=True)
         self.keep(name)
 
@@ -111,17 +110,6 @@ class RemoteShelf:
             self.mirror.point(name)
             with suppress(KnowledgeError), self.mirror.written():  # an ingest on this machine sweeps by itself
                 self.mirror.sweep()
-
-    def named(self) -> str:
-        """The sealed versions, for a message."""
-        return ", ".join(self.sealed()) or "none"
-
-    def before(self, name: str) -> str:
-        """The newest sealed version that is older than this one."""
-        older = [other for other in self.sealed() if other < name]
-        if not older:
-            raise KnowledgeError(f"{self.collection}: no version before {name or 'the first'} is kept")
-        return older[0]
 
     @contextmanager
     def written(self) -> Iterator[None]:

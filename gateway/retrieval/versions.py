@@ -45,6 +45,10 @@ DESCRIPTION = "version.json"
 NAME = re.compile(COLLECTION)
 
 
+class Held(KnowledgeError):
+    """Another process writes the collection. It says which."""
+
+
 @dataclass(frozen=True, slots=True)
 class Version:
     """What a version is and was made from: `version.json`."""
@@ -67,6 +71,24 @@ class Version:
     def fingerprint(self) -> str:
         """Equal for versions that were made from the same in the same way."""
         return fingerprint(self.files, self.characters, self.model, self.form)
+
+
+def known(collection: str, name: str, sealed: Sequence[str]) -> None:
+    """Raise KnowledgeError where no sealed version has this name."""
+    if name not in sealed:
+        raise KnowledgeError(f"{collection}: there is no version {name}; there are: {listed(sealed)}")
+
+
+def before(collection: str, name: str, sealed: Sequence[str]) -> str:
+    """Of sealed versions, newest first, the newest that is older than this one. Raises KnowledgeError."""
+    if older := [other for other in sealed if other < name]:
+        return older[0]
+    raise KnowledgeError(f"{collection}: no version before {name or 'the first'} is kept")
+
+
+def listed(sealed: Sequence[str]) -> str:
+    """Names of versions, for a message."""
+    return ", ".join(sealed) or "none"
 
 
 def unfit(version: Version) -> str:
@@ -125,20 +147,8 @@ class Shelf:
 
     def point(self, name: str) -> None:
         """Serve this sealed version from now on."""
-        if name not in self.sealed():
-            raise KnowledgeError(f"{self.collection}: there is no version {name}; there are: {self.named()}")
+        known(self.collection, name, self.sealed())
         _replace(self.path / "current", name + "\n")
-
-    def named(self) -> str:
-        """The sealed versions, for a message."""
-        return ", ".join(self.sealed()) or "none"
-
-    def before(self, name: str) -> str:
-        """The newest sealed version that is older than this one."""
-        older = [other for other in self.sealed() if other < name]
-        if not older:
-            raise KnowledgeError(f"{self.collection}: no version before {name or 'the first'} is kept")
-        return older[0]
 
     @contextmanager
     def written(self) -> Iterator[None]:
@@ -151,7 +161,7 @@ class Shelf:
             except BlockingIOError:
                 lock.seek(0)
                 holder = lock.read().strip() or "unknown"
-                raise KnowledgeError(
+                raise Held(
                     f"{self.collection}: another process (pid {holder}) is ingesting it; wait until it is done"
                 ) from None
             lock.truncate(0)

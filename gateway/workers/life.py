@@ -153,7 +153,7 @@ async def begun(plan: Plan, pace: Pace, number: int, asked: Callable[[Life], Non
         process = await asyncio.create_subprocess_exec(
             *plan.argv,
             handed.written(),
-            env={**plan.environ, "PROMETHEUS_MULTIPROC_DIR": str(plan.folder.metrics)},
+            env=plan.environ,
             stdin=asyncio.subprocess.DEVNULL,
             pass_fds=(*sockets, theirs.fileno(), plan.folder.lock),
             process_group=0,

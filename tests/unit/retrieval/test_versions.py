@@ -144,9 +144,9 @@ def test_candidates_are_never_newer_than_the_pointer(shelf: Shelf) -> None:
     names = [sealed(shelf) for _ in range(3)]
     shelf.point(names[1])
     assert shelf.candidates() == [names[1], names[0]]
-    assert shelf.before(names[1]) == names[0]
+    assert versions.before("lighthouse", names[1], shelf.sealed()) == names[0]
     with pytest.raises(KnowledgeError, match="no version before"):
-        shelf.before(names[0])
+        versions.before("lighthouse", names[0], shelf.sealed())
 
 
 def test_unreadable_description_is_a_knowledge_error(shelf: Shelf) -> None:

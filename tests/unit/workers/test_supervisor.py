@@ -281,14 +281,14 @@ async def test_a_supervisor_that_is_gone_is_noticed(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_empty_and_goes_with_its_supervisor(tmp_path: Path) -> None:
-    """It holds a place for metrics and nothing else; one that was left behind goes, one in use stays."""
+    """It holds its lock and nothing else; one that was left behind goes, one in use stays."""
     left = tmp_path / "workers" / "left"
     left.mkdir(parents=True)
     (left / "lock").touch()
     with folder(tmp_path) as first, folder(tmp_path) as second:
         assert not left.exists()
         assert first.path != second.path
-        assert list(first.metrics.iterdir()) == []
+        assert [path.name for path in first.path.iterdir()] == ["lock"]
         assert isinstance(first, Folder)
     assert list((tmp_path / "workers").iterdir()) == []
 
