@@ -37,6 +37,8 @@ class Job:
     """How far the child that builds stands back: a service that answers beside it gives it what it has to spare."""
     chroma_url: str = field(default="", repr=False)
     """The server that versions are brought to; empty: they stay under `var`."""
+    patience: float = 0.0
+    """Seconds that a collection is waited for that another process is writing."""
 
 
 @dataclass(slots=True, eq=False)

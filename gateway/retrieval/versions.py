@@ -45,6 +45,10 @@ DESCRIPTION = "version.json"
 NAME = re.compile(COLLECTION)
 
 
+class Held(KnowledgeError):
+    """Another process writes the collection. It says which."""
+
+
 @dataclass(frozen=True, slots=True)
 class Version:
     """What a version is and was made from: `version.json`."""
@@ -157,7 +161,7 @@ class Shelf:
             except BlockingIOError:
                 lock.seek(0)
                 holder = lock.read().strip() or "unknown"
-                raise KnowledgeError(
+                raise Held(
                     f"{self.collection}: another process (pid {holder}) is ingesting it; wait until it is done"
                 ) from None
             lock.truncate(0)
