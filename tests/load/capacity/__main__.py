@@ -151,7 +151,11 @@ def main() -> int:
         write(known())
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is stopped
-    missing = measure(given.parts or list(PARTS), known(), write if given.write else lambda _: None)
+    try:
+        missing = measure(given.parts or list(PARTS), known(), write if given.write else lambda _: None)
+    except KeyboardInterrupt:
+        print("Stopped; the parts that were measured are kept." if given.write else "Stopped.", file=sys.stderr)
+        return 130
     if missing:
         print(f"Not measured: {', '.join(missing)}. What was kept of them before stays.", file=sys.stderr)
     return 1 if missing else 0
