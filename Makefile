@@ -46,7 +46,7 @@ $(STAMPS)/llm: requirements-llm.lock $(STAMPS)/runtime
 .PHONY: setup
 setup: $(STAMPS)/runtime  ## Make .venv with the `gateway` command
 .PHONY: setup-dev
-setup-dev: $(STAMPS)/dev $(STAMPS)/ears
+setup-dev: $(STAMPS)/dev $(STAMPS)/ears  ## The same, with what tests and lint need
 
 .PHONY: lock
 lock: setup  ## Lock requirements again (hashes, no index addresses)
@@ -84,11 +84,11 @@ check: setup  ## Say what a start or a turn would miss, and what to do
 
 .PHONY: test
 test: setup-dev  ## Unit, contract, fault and documentation tests
-	$(BIN)/python -m pytest -q -n 3 --dist loadgroup
+	$(BIN)/python -m pytest -q -n 4
 
 .PHONY: e2e
 e2e: setup-dev $(STAMPS)/llm  ## Question to grounded answer, ingest crashes, the local model
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup tests/e2e
+	$(BIN)/python -m pytest -q -n 4 tests/e2e
 
 .PHONY: lint
 lint: setup-dev  ## Format, rules, types, arrows, a sentence on every test, spelling
@@ -117,7 +117,7 @@ var/published/simli-ai-%/simli: tests/published/simli-ai-%.txt | $(STAMPS)/dev
 PUBLISHED := $(patsubst tests/published/%.txt,var/published/%/simli,$(wildcard tests/published/*.txt))
 .PHONY: contract-simli
 contract-simli: setup-dev $(JS) $(PUBLISHED)  ## Simli's own clients on the sandbox (LIVE=1: our client at Simli, too)
-	LIVE=$(LIVE) $(BIN)/python -m pytest -q $(if $(LIVE),tests/simli) tests/published
+	LIVE=$(LIVE) $(BIN)/python -m pytest -q $(if $(LIVE),,-n 2) $(if $(LIVE),tests/simli) tests/published
 	$(BIN)/python -m tests.published
 
 .PHONY: bench

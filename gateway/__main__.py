@@ -18,17 +18,17 @@ from gateway.settings import Read, read, withheld
 
 COMMANDS = {
     "serve": "answer POST /chat/completions",
+    "check": "say what a start or a turn would miss, and what to do",
     "ingest": "bring knowledge/ into the index",
     "eval": "ask the golden questions and count what was found",
-    "agents": "agents: what their files say, and their counterparts at Simli",
-    "check": "say what a start or a turn would miss, and what to do",
     "keys": "make, list and revoke API keys",
+    "agents": "agents: what their files say, and their counterparts at Simli",
+    "sessions": "start, list and end sessions, and read what was said",
     "faces": "faces at Simli: made of an image, looked at, deleted",
     "videos": "a face says a text or an audio file, as a video",
     "play": "any audio to a face, live, and what was seen, heard and waited for",
-    "sandbox": "a local Simli: no account, no key, no network",
     "smoke": "hold a whole conversation with the avatar, and say what a person would find",
-    "sessions": "start, list and end sessions, and read what was said",
+    "sandbox": "a local Simli: no account, no key, no network",
 }
 
 
@@ -60,8 +60,10 @@ def settings_for(arguments: argparse.Namespace) -> Read:
         return read(None, "settings", environ, base=Path(), **options)
     try:
         text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        return Read(None, (Fault(str(path), 0, "", f"cannot be read: {error}"),))
+    except OSError as error:
+        return Read(None, (Fault(str(path), 0, "", f"cannot be read: {error.strerror}"),))
+    except UnicodeDecodeError as error:
+        return Read(None, (Fault(str(path), 0, "", f"cannot be read: byte {error.start} is no UTF-8"),))
     return read(text, str(path), environ, base=path.parent, **options)
 
 

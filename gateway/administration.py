@@ -28,7 +28,7 @@ from gateway.types.orchestration import Desk
 async def opened(current: Current, elsewhere: Elsewhere) -> AsyncIterator[Administration]:
     """What is behind `/admin`, and beside it the end of sessions. Leaving ends the ingests that run.
 
-    `elsewhere`: the other processes, which are told of ingests.
+    `elsewhere`: the other processes, which are told of ingests and go on with those.
     """
     pad = launchpad(current.settings, current.opened.store, lambda: current.agents)
     settings, knowledge = current.settings, current.opened.knowledge

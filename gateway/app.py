@@ -125,7 +125,7 @@ def _lifespan(
             await stack.enter_async_context(_beside(metrics.noted()))
             traced = await stack.enter_async_context(exported(settings.otlp_endpoint, VERSION, current.redact))
             others = await stack.enter_async_context(fleet.opened(opened.store, current.reload, current.repoint))
-            administered = await stack.enter_async_context(_administered(given, current))
+            administered = await stack.enter_async_context(_administered(given, current, drain))
             yield State(
                 settings=settings,
                 brain=current.brain,
@@ -146,12 +146,13 @@ def _lifespan(
 
 
 @asynccontextmanager
-async def _administered(given: Given, current: Current) -> AsyncIterator[Administration]:
+async def _administered(given: Given, current: Current, drain: Drain) -> AsyncIterator[Administration]:
     """What is behind the admin API."""
     if given.administered is not None:
         yield given.administered
         return
-    async with administration.opened(current, fleet.elsewhere(current.opened.store)) as opened:
+    elsewhere = fleet.elsewhere(current.opened.store, lambda: drain.begun)
+    async with administration.opened(current, elsewhere) as opened:
         yield opened
 
 

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from gateway.errors import StoreUnavailable
@@ -28,8 +29,8 @@ LOOK = 0.5
 """Seconds between two looks whether a process that is waited for has ended."""
 
 
-def elsewhere(store: Store) -> Elsewhere:
-    """The other processes of this store, as an ingest is told of them."""
+def elsewhere(store: Store, draining: Callable[[], bool]) -> Elsewhere:
+    """The other processes of this store, as an ingest is told of them. `draining`: this one takes over no job more."""
 
     def serve() -> None:
         store.publish(SERVE, {})
@@ -40,7 +41,9 @@ def elsewhere(store: Store) -> Elsewhere:
         except StoreUnavailable:
             return ()
 
-    return Elsewhere(store.ingests.begin, store.ingests.tell, serve, listed, store.ingests.watched)
+    ingests = store.ingests
+    moved = partial(ingests.moved, lambda: not draining())
+    return Elsewhere(ingests.begin, ingests.tell, ingests.hand_on, moved, serve, listed, ingests.watched)
 
 
 @dataclass(eq=False)

@@ -3,14 +3,18 @@
 The tests hold hundreds of times, some of a few milliseconds, on machines that others use too. Now and then such a
 machine lets a process stand still for a tenth of a second, or the collector walks over all that four thousand tests
 have left, and what is late then says nothing of the gateway. So a thread looks at the clock a hundred times a second,
-and a test that failed while this process stood still is run once more, twice at most. A test that fails without a stall
-fails; so does one that fails three times. The summary says which were run again, and how long the stall was.
+and a few times a second asks the kernel how long each process that this one has started stood in line for a core: many
+tests are about such a process. A test that failed while one of them stood still is run once more, twice at most. A test
+that fails without a stall fails; so does one that fails three times. The summary says which were run again, and how
+long the stall was.
 """
 
+import contextlib
 import gc
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +24,10 @@ LOOK_S = 0.01
 """Seconds between two looks at the clock."""
 STALL_S = 0.05
 """From so many seconds between them on, a process stood still: what it does in C gives way every 5 ms."""
+COUNT_S = 0.2
+"""Seconds between two counts of what the children waited."""
+LINE_S = 0.1
+"""Seconds of them that a child stood in line, from which on it stood still: half of the time."""
 ATTEMPTS = 3
 TIDY_S = 20.0
 """Seconds between two collections of what tests have left: outside of tests, for it takes a quarter of a second, in
@@ -28,24 +36,55 @@ PROPERTY = "run again after a stall of ms"
 
 
 class Stalls:
-    """The longest time for which this process stood still since it was asked last."""
+    """The longest time for which this process, or one that it has started, stood still since it was asked last."""
 
     def __init__(self) -> None:
         self._longest = 0.0
+        self._waited: dict[int, float] = {}
         threading.Thread(target=self._look, name="stalls", daemon=True).start()
 
     def _look(self) -> None:
-        before = time.monotonic()
+        before = counted = time.monotonic()
         while True:
             time.sleep(LOOK_S)
             now = time.monotonic()
-            self._longest = max(self._longest, now - before - LOOK_S)
+            if (late := now - before - LOOK_S) >= STALL_S:
+                self._longest = max(self._longest, late)
+            if now - counted >= COUNT_S:
+                self._count()
+                now = counted = time.monotonic()  # what counting takes is no stall
             before = now
 
+    def _count(self) -> None:
+        """See what the children waited since the last count; of one that is new, nothing is known yet."""
+        waited = {pid: seconds for pid in children() if (seconds := in_line(pid)) is not None}
+        more = [seconds - self._waited[pid] for pid, seconds in waited.items() if pid in self._waited]
+        if more and (most := max(more)) >= LINE_S:
+            self._longest = max(self._longest, most)
+        self._waited = waited
+
     def longest(self) -> float:
-        """Seconds; asking begins anew."""
+        """Seconds, 0 where nothing stood still for longer than it may; asking begins anew."""
         found, self._longest = self._longest, 0.0
         return found
+
+
+def children() -> Iterator[int]:
+    """The processes that this one has started, and those that they have; none where the system does not tell."""
+    for listed in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # the thread has ended
+            for pid in map(int, listed.read_text().split()):
+                yield pid
+                with contextlib.suppress(OSError):
+                    yield from map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+
+
+def in_line(pid: int) -> float | None:
+    """Seconds that its first thread, which is its event loop's, could run and had no core; None of one that is over."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError):
+        return None
 
 
 class Again:
@@ -70,7 +109,7 @@ class Again:
             reports = runtestprotocol(item, log=False, nextitem=nextitem)
             stall = self._stalls.longest()
             failed = any(report.failed for report in reports)
-            if not failed or stall < STALL_S or len(stood) + 1 == ATTEMPTS:
+            if not failed or not stall or len(stood) + 1 == ATTEMPTS:
                 break
             stood.append(stall)
         for report in reports:

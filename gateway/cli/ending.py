@@ -3,12 +3,13 @@
 import asyncio
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import uvicorn
 
 from gateway.cli.asked import Asked
 from gateway.drain import Drain
+from gateway.http.protocol import Wire
 from gateway.settings import Server
 
 LAST_WORDS = 4.0
@@ -16,8 +17,10 @@ LAST_WORDS = 4.0
 HURRIED = 0.8
 """The same, where somebody asked twice."""
 FAREWELL = 2.0
-"""Seconds that kept connections have for one more request, before a worker that retires closes those that are idle: a
-request that meets a connection while it is closed has no answer, and who is in a conversation asks again soon."""
+"""Seconds after its last answer, or from the word on, that a connection of a worker that retires has for one more
+request: one that meets a connection while it is closed has no answer, and who is in a conversation asks again soon."""
+LOOK = 0.05
+"""Seconds between two looks whether all connections are gone: nothing tells of it."""
 CLOSE = (b"connection", b"close")
 
 
@@ -43,6 +46,14 @@ class Uvicorn(uvicorn.Server):
         for server in self.servers:
             server.close()
 
+    async def left(self, seconds: float) -> None:
+        """Have each connection leave, so many seconds after its last answer; return when all have."""
+        while connections := tuple(self.server_state.connections):
+            for one in connections:
+                if isinstance(one, Wire) and one.timeout_keep_alive != seconds:
+                    one.leave(seconds)
+            await asyncio.sleep(LOOK)
+
     def close(self, seconds: float) -> None:
         """Close the listener and idle connections; wait for the others no longer than this."""
         self.config.timeout_graceful_shutdown = int(seconds) + 2  # `cut` comes first
@@ -54,7 +65,9 @@ class Uvicorn(uvicorn.Server):
             connection.transport.abort()
 
 
-async def drained(server: Uvicorn, serving: asyncio.Task[int], asked: Asked, settings: Server) -> None:
+async def drained(
+    server: Uvicorn, serving: asyncio.Task[int], asked: Asked, settings: Server, farewell: float = FAREWELL
+) -> None:
     """End a server that runs, `max(drain_notice, drain_timeout)` and LAST_WORDS seconds after the word at most.
 
     Readiness is 503 and chats are refused from the first moment, and for `drain_notice` seconds they still get that
@@ -63,22 +76,25 @@ async def drained(server: Uvicorn, serving: asyncio.Task[int], asked: Asked, set
     signal to end by themselves, then they end with words; no connection is cut before that.
 
     A server that retires refuses nothing: another process accepts in its place, so it stops to, and answers what comes
-    on connections that are open. Where it is to end meanwhile, it refuses from then on, and has its time as before.
+    on connections that are open, `farewell` seconds after their last answer. Where it is to end meanwhile, it refuses
+    from then on, and has its time as before.
     """
     loop = asyncio.get_running_loop()
+    notice: float | None = None
     if asked.end.is_set():
         server.drain.begin()
         notice = 0.0 if asked.number == signal.SIGINT else settings.drain_notice
     else:
         server.deafen()
-        notice = FAREWELL
     server.dismiss()
-    closing = loop.call_later(notice, server.close, max(settings.drain_timeout - notice, 0) + LAST_WORDS)
+    closing = asyncio.create_task(
+        _retired(server, settings, farewell) if notice is None else _noticed(server, settings, notice)
+    )
     ending = loop.call_later(settings.drain_timeout, server.drain.end_streams)
     refusing = asyncio.create_task(_refusing(asked, server.drain))
     hurry = asyncio.create_task(asked.hurry.wait())
     try:
-        last = max(notice, settings.drain_timeout) + LAST_WORDS
+        last = max(farewell if notice is None else notice, settings.drain_timeout) + LAST_WORDS
         await asyncio.wait({serving, hurry}, timeout=last, return_when=asyncio.FIRST_COMPLETED)
         if hurry.done() and not serving.done():
             closing.cancel()
@@ -95,6 +111,20 @@ async def drained(server: Uvicorn, serving: asyncio.Task[int], asked: Asked, set
         await asyncio.wait({serving}, timeout=HURRIED)
     server.force_exit = True  # a connection that cannot even be cut: nothing is waited for any more
     await asyncio.wait({serving})
+
+
+async def _noticed(server: Uvicorn, settings: Server, notice: float) -> None:
+    """Close it when load balancers have had their notice."""
+    await asyncio.sleep(notice)
+    server.close(max(settings.drain_timeout - notice, 0) + LAST_WORDS)
+
+
+async def _retired(server: Uvicorn, settings: Server, farewell: float) -> None:
+    """Close it when nobody is there any more, or when streams are ended."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(max(settings.drain_timeout, farewell)):
+            await server.left(farewell)
+    server.close(LAST_WORDS)
 
 
 async def _refusing(asked: Asked, drain: Drain) -> None:

@@ -24,8 +24,12 @@ POLL = 0.02
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The command's own options."""
-    parser.add_argument("--host", dest="bind", default="127.0.0.1", help="address to listen on (127.0.0.1)")
-    parser.add_argument("--port", dest="bound", type=int, default=8765, help="port (8765); 0: a free one")
+    parser.add_argument(
+        "--host", dest="bind", default="127.0.0.1", metavar="HOST", help="address to listen on (127.0.0.1)"
+    )
+    parser.add_argument(
+        "--port", dest="bound", type=int, default=8765, metavar="PORT", help="port (8765); 0: a free one"
+    )
     parser.add_argument("--directory", type=Path, help="where videos are kept (a temporary folder)")
     parser.add_argument(
         "--voice",

@@ -154,7 +154,13 @@ async def served(
 
 
 def accepting(sockets: Sequence[socket.socket], count: int) -> list[socket.socket]:
-    """These, each `count` times in all. Whoever closes what is returned has closed what was given."""
+    """These, each `count` times in all. Whoever closes what is returned has closed what was given.
+
+    None of them blocks, not for a moment: that is a property of the listener, which other workers accept on just now.
+    Where it blocks, one that came too late for a caller stands still until the next one comes.
+    """
+    for each in sockets:
+        each.setblocking(False)  # or its duplicates would set it to what this one is said to be, and that is blocking
     return [one for each in sockets for one in (each, *(each.dup() for _ in range(count - 1)))]
 
 

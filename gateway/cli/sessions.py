@@ -123,8 +123,10 @@ async def _written_down(arguments: argparse.Namespace, desk: SessionsDesk) -> in
     if arguments.wait and found.state == "pending":
         print(shown.wrapped(f"{found.says} Waiting; Ctrl-C ends the wait."), file=sys.stderr)
         found = await _waited(desk, session.id, session.expires + PENDING)
-    print(shown.as_json(found) if arguments.json else shown.lines(found, session.agent))
-    print(shown.wrapped(found.says), file=sys.stderr)
+    if arguments.json or found.lines:
+        print(shown.as_json(found) if arguments.json else shown.lines(found, session.agent))
+    silent = found.state == "ready" and found.source != "none" and not found.lines
+    print(shown.wrapped(f"{found.says} Nothing was said." if silent else found.says), file=sys.stderr)
     return EX_TEMPFAIL if found.state == "pending" else 0
 
 

@@ -32,7 +32,7 @@ def table(sessions: Sequence[Session]) -> str:
     """One line a session."""
     if not sessions:
         return "There are no sessions; `gateway sessions start AGENT` starts one."
-    lines = [f"{'ID':<16}  {'AGENT':<20}  {'FLOW':<5}  {'STATE':<7}  {'BEGAN (UTC)':<16}"]
+    lines = [f"{'ID':<16}  {'AGENT':<20}  {'FLOW':<5}  {'STATE':<7}  BEGAN (UTC)"]
     for session in sessions:
         agent = session.agent if len(session.agent) <= 20 else f"{session.agent[:19]}…"
         state = "unsure" if session.unsure else "failed" if session.note else session.state(now())

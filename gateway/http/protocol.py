@@ -227,6 +227,15 @@ class Wire(HttpToolsProtocol):
             self.transport.abort()
         super().timeout_keep_alive_handler()
 
+    def leave(self, seconds: float) -> None:
+        """Be closed so many seconds after the answer that runs, or from now on: who asks once more is answered."""
+        self.timeout_keep_alive = seconds  # type: ignore[assignment]  # uvicorn names whole ones, and takes any
+        if self._answering() or self.reading:
+            return
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
     def _answering(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle
         return cycle is not None and not cycle.response_complete

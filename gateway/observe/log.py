@@ -69,7 +69,7 @@ def fields(turn: Turn, redact: Redact = redacted) -> dict[str, Any]:
         "key": turn.key,
         "session": turn.session,
         "attempts": [
-            {"target": one.target, "code": one.code, "milliseconds": one.milliseconds, "kind": one.kind}
+            {"target": one.target, "code": one.code, "milliseconds": round(one.milliseconds, 2), "kind": one.kind}
             for one in turn.attempts
         ],
         "filler": turn.filler,

@@ -12,8 +12,9 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import TypeAlias
@@ -30,6 +31,8 @@ from gateway.types import Passage
 Tell: TypeAlias = Callable[[Event], None]
 KEPT_AT_ONCE = 16
 """Vectors that a killed ingest has to make again, at most."""
+AGAIN = 0.5
+"""Seconds between two looks whether a collection is still being written."""
 
 
 def build(job: Job, embed_passage: Embed, tell: Tell, tried: trial.Try = trial.fault) -> None:
@@ -42,7 +45,7 @@ def _each(job: Job, shelves: library.Library, embed_passage: Embed, tell: Tell, 
     for name in job.collections:
         shelf = shelves.shelf(name)
         try:
-            with shelf.written():
+            with _written(shelf, job.patience):
                 _one(job, shelf, embed_passage, tell, tried)
         except KnowledgeError as error:
             tell(Fault(str(Path(job.knowledge) / name), 0, "", error.message))
@@ -50,6 +53,22 @@ def _each(job: Job, shelves: library.Library, embed_passage: Embed, tell: Tell, 
             tell(Fault(str(Path(job.var) / "embeddings"), 0, "", f"cannot be written: {error}"))
         except OSError as error:
             tell(Fault(str(error.filename or shelf.path), 0, "", ingest.refused(error).message))
+
+
+@contextmanager
+def _written(shelf: library.Shelf, patience: float) -> Iterator[None]:
+    """Be the one who writes, once nobody else does; raises KnowledgeError where that takes longer than `patience`."""
+    until = time.monotonic() + patience
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(shelf.written())
+                break
+            except versions.Held:
+                if time.monotonic() >= until:
+                    raise
+                time.sleep(AGAIN)
+        yield
 
 
 def _one(job: Job, shelf: library.Shelf, embed_passage: Embed, tell: Tell, tried: trial.Try) -> None:

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 
 from gateway.errors import KnowledgeError
 from gateway.retrieval.server import Metadata, Row, Scalar, Server
+from gateway.retrieval.versions import Held
 
 RENEWED = 10.0
 """Seconds between two renewals."""
@@ -22,7 +23,7 @@ EXPIRES = 45.0
 
 @contextmanager
 def claimed(server: Server, table: str, row: str, collection: str) -> Iterator[None]:
-    """Hold the claim `row` in the server's collection `table` (an id). Raises KnowledgeError where another holds it."""
+    """Hold the claim `row` in the server's collection `table` (an id). Raises Held where another holds it."""
     mine: dict[str, Scalar] = {
         "token": secrets.token_hex(8),
         "host": socket.gethostname(),
@@ -36,7 +37,7 @@ def claimed(server: Server, table: str, row: str, collection: str) -> Iterator[N
         server.add(table, [Row(row, metadata=mine)])
         found = _holder(server, table, row)
     if found.get("token") != mine["token"]:
-        raise KnowledgeError(
+        raise Held(
             f"{collection}: another process (pid {found.get('pid')} on {found.get('host')}) is ingesting it; "
             "wait until it is done"
         )

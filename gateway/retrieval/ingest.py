@@ -37,6 +37,8 @@ class Job:
     """How far the child that builds stands back: a service that answers beside it gives it what it has to spare."""
     chroma_url: str = field(default="", repr=False)
     """The server that versions are brought to; empty: they stay under `var`."""
+    patience: float = 0.0
+    """Seconds that a collection is waited for that another process is writing."""
 
 
 @dataclass(slots=True, eq=False)
@@ -258,9 +260,9 @@ def rollback(shelf: library.Shelf, name: str = "") -> str:
     if not shelf.sealed():
         raise KnowledgeError(f"{collection}: there are no versions of it in {shelf.where}")
     with shelf.written():
-        name = name or shelf.before(shelf.current())
-        if name not in shelf.sealed():
-            raise KnowledgeError(f"{collection}: there is no version {name}; there are: {shelf.named()}")
+        sealed = shelf.sealed()
+        name = name or versions.before(collection, shelf.current(), sealed)
+        versions.known(collection, name, sealed)
         problem = shelf.fault(name)
         if problem:
             raise KnowledgeError(f"{collection}: version {name} cannot be served: {problem}")

@@ -1,4 +1,5 @@
 """Ingests that a running service was asked for: one after the other, and whoever likes may watch, from any process.
+What one process leaves another one goes on with.
 
 A job's events come from a child process through one thread; the loop only notes them. Building takes what the
 processors have to spare (`NICE`): turns are answered beside it.
@@ -16,17 +17,16 @@ from typing import TypeAlias
 
 from gateway.errors import (
     Conflict,
-    DiskFull,
     Draining,
     Fault,
     GatewayError,
     KnowledgeError,
     NotFound,
-    NotWritable,
     StoreUnavailable,
 )
 from gateway.retrieval import ingest, versions
 from gateway.retrieval.library import Shelf
+from gateway.retrieval.noting import code_of, noted
 from gateway.retrieval.nowhere import NOWHERE
 from gateway.retrieval.retriever import Retriever
 from gateway.settings import Settings
@@ -38,8 +38,9 @@ NICE = 10
 """How far an ingest stands back behind the turns."""
 KEPT = 20
 """Jobs that have ended and are remembered."""
-MOST = 100
-"""Notes, and faults, that a job remembers beside the last one: a folder of photographs has one for each."""
+PATIENCE = 60.0
+"""Seconds that a job which was taken over waits for a collection that is still being written: whoever had the job may
+live after all, and a claim on a server outlives its holder (`claim.EXPIRES`)."""
 LOOK = 1.0
 """Seconds after which a watcher hears of a job that has not changed, so that it can end when it has to."""
 Ingest: TypeAlias = Callable[[ingest.Job, ingest.Stop], Iterator[ingest.Event]]
@@ -53,6 +54,8 @@ class Running:
     stop: ingest.Stop = field(default_factory=ingest.Stop)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set with the next change; the one after has an event of its own."""
+    elsewhere: bool = False
+    """Another process has it now, or will have it."""
 
     def becomes(self, job: IngestJob) -> None:
         """Tell the watchers."""
@@ -80,12 +83,13 @@ class Jobs:
         self._run = run
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="ingest")
         self._known: dict[str, Running] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        """By job."""
 
     async def all(self) -> list[IngestJob]:
         """Of all processes, newest first; of this one only where nobody knows of the others."""
         found = {job.id: job for job in await self.elsewhere.listed()}
-        found |= {one.job.id: one.job for one in self._known.values()}
+        found |= {one.job.id: one.job for one in self._known.values() if not one.elsewhere}
         return sorted(found.values(), key=lambda job: job.began, reverse=True)
 
     async def begin(self, collections: Collection[str]) -> IngestJob:
@@ -122,12 +126,21 @@ class Jobs:
             del self._known[job.id]
             self.elsewhere.tell(replace(job, state="failed", ended=job.began, code=Draining.code))  # if it was let in
             raise
-        self._becomes(running, job)
-        self._forget()
-        task = asyncio.create_task(self._done(running))
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        self._start(running)
         return job
+
+    async def follow(self) -> None:
+        """Go on with what other processes leave, and leave what they have taken, until cancelled."""
+        async with aclosing(self.elsewhere.moved()) as moving:
+            async for job, here in moving:
+                if (before := self._known.pop(job.id, None)) is not None and not before.job.over:
+                    before.elsewhere = True
+                    self._leave(before)
+                    log.warning("job %s was taken over: this process was not heard of for long", job.id)
+                if here:
+                    log.info("job %s is taken over: attempt %d", job.id, job.attempts)
+                    self._known[job.id] = Running(job)
+                    self._start(self._known[job.id])
 
     async def watched(self, job: str) -> AsyncGenerator[IngestJob, None]:
         """A job as it is now, after changes, and every `LOOK` seconds, until it has ended. Raises NotFound.
@@ -135,12 +148,7 @@ class Jobs:
         One of another process ends too where the store goes; raises StoreUnavailable where that is away.
         """
         running = self._known.get(job)
-        if running is None:
-            async with aclosing(self.elsewhere.watched(job)) as watching:
-                async for now in watching:
-                    yield now
-            return
-        while True:
+        while running is not None and not running.elsewhere:
             changed = running.changed
             yield running.job
             if running.job.over:
@@ -148,20 +156,37 @@ class Jobs:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK):
                     await changed.wait()
+        try:
+            async with aclosing(self.elsewhere.watched(job)) as watching:
+                async for now in watching:
+                    yield now
+        except StoreUnavailable:  # it has it elsewhere now, and this process is about to end
+            if running is None:
+                raise
 
     async def close(self) -> None:
-        """End what runs; every version stays as it was."""
+        """End what runs; every version stays as it was. Another process goes on with it, where there is one."""
         for one in self._known.values():
-            one.stop.ask()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._leave(one)
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         await asyncio.to_thread(self._pool.shutdown, wait=True, cancel_futures=True)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            log.error("an ingest broke", exc_info=error)
+    def _start(self, running: Running) -> None:
+        self._becomes(running, running.job)
+        self._forget()
+        name = running.job.id
+        task = self._tasks[name] = asyncio.create_task(self._done(running))
+        task.add_done_callback(lambda ended: self._ended(name, ended))
+
+    def _leave(self, running: Running) -> None:
+        running.stop.ask()
+        if (task := self._tasks.get(running.job.id)) is not None:
+            task.cancel()
+
+    def _ended(self, name: str, task: asyncio.Task[None]) -> None:
+        if self._tasks.get(name) is task:
+            del self._tasks[name]
+        _unbroken(task)
 
     async def _done(self, running: Running) -> None:
         """Run a job to its end and serve what it made, of each collection that came to its end."""
@@ -177,17 +202,18 @@ class Jobs:
         except OSError as refused:
             error = ingest.refused(refused)
         except asyncio.CancelledError:
+            if not running.elsewhere:
+                running.elsewhere = self.elsewhere.hand_on(replace(running.job, state="waiting"))
             error = Draining("The gateway ended before the ingest did; every version is as it was.")
             raise
         finally:
             if error is not None:
                 self._note(running, Fault("", 0, "", error.message))
             job = running.job
-            code = error.code if error else _code(job.faults)
+            code = error.code if error else code_of(job.faults)
             self._becomes(running, replace(job, state="failed" if code else "done", ended=time.time(), code=code))
-            log.info(
-                "ingest %s of %s: %s", job.id, ", ".join(one.collection for one in job.collections), code or "done"
-            )
+            how = "left to another process" if running.elsewhere else code or "done"
+            log.info("ingest %s of %s: %s", job.id, ", ".join(one.collection for one in job.collections), how)
 
     def _events(self, running: Running, loop: asyncio.AbstractEventLoop) -> None:
         """In the thread of all jobs, so that one runs after the other."""
@@ -195,7 +221,8 @@ class Jobs:
         names = tuple(one.collection for one in running.job.collections)
         characters = knowledge.passage_characters
         url = self._settings.chroma_url
-        job = ingest.Job(str(knowledge.directory), str(self._settings.var), characters, names, NICE, url)
+        patience = PATIENCE if running.job.attempts > 1 else 0.0
+        job = ingest.Job(str(knowledge.directory), str(self._settings.var), characters, names, NICE, url, patience)
         loop.call_soon_threadsafe(self._becomes, running, replace(running.job, state="running"))
         for event in self._run(job, running.stop):
             if running.stop.asked:  # the loop is about to end
@@ -203,19 +230,15 @@ class Jobs:
             loop.call_soon_threadsafe(self._note, running, event)
 
     def _becomes(self, running: Running, job: IngestJob) -> None:
-        """Tell whoever watches, here and elsewhere."""
-        running.becomes(job)
-        self.elsewhere.tell(job)
+        """Tell whoever watches, here and elsewhere; where another process has it, watchers are to ask that."""
+        if running.elsewhere:
+            running.becomes(running.job)
+        else:
+            running.becomes(job)
+            self.elsewhere.tell(job)
 
     def _note(self, running: Running, event: ingest.Event) -> None:
-        job = running.job
-        if isinstance(event, Fault):
-            self._becomes(running, replace(job, faults=(*job.faults[:MOST], event)))
-        elif isinstance(event, ingest.Note):
-            self._becomes(running, replace(job, notes=(*job.notes[:MOST], event.text)))
-        else:
-            parts = tuple(_moved(one, event) if one.collection == event.collection else one for one in job.collections)
-            self._becomes(running, replace(job, collections=parts))
+        self._becomes(running, noted(running.job, event))
 
     def _forget(self) -> None:
         """Keep the last that ended."""
@@ -224,19 +247,9 @@ class Jobs:
             del self._known[name]
 
 
-def _moved(one: Ingesting, event: ingest.Progress | ingest.Done) -> Ingesting:
-    if isinstance(event, ingest.Progress):
-        return replace(one, done=event.done, total=event.total)
-    version, built = event.version, event.built
-    return replace(one, done=one.total, version=version, built=built, files=event.files, passages=event.passages)
-
-
-def _code(faults: tuple[Fault, ...]) -> str:
-    """Of the error that explains them best; empty where there are none."""
-    for text, kind in ((ingest.FULL, DiskFull), (ingest.READ_ONLY, NotWritable)):
-        if any(fault.problem.startswith(text) for fault in faults):
-            return kind.code
-    return KnowledgeError.code if faults else ""
+def _unbroken(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        log.error("an ingest broke", exc_info=error)
 
 
 def rebuildable(settings: Settings, shelf: Shelf) -> bool:
@@ -272,11 +285,15 @@ async def opened(
 ) -> AsyncIterator[Jobs]:
     """Jobs whose versions this retriever serves as soon as they have ended. Leaving ends what runs.
 
-    They begin with what is damaged.
+    They begin with what is damaged, and with what other processes have left.
     """
     jobs = Jobs(settings, retriever.reload, run, elsewhere)
+    following = asyncio.create_task(jobs.follow())
+    following.add_done_callback(_unbroken)
     try:
         await mended(settings, retriever, jobs)
         yield jobs
     finally:
+        following.cancel()
+        await asyncio.wait({following})
         await jobs.close()

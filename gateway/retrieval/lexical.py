@@ -1,5 +1,6 @@
 """The lexical half of retrieval: BM25 over words of any script, stemmed in the collection's language."""
 
+import logging
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -10,6 +11,8 @@ import numpy as np
 import regex
 import Stemmer
 from bm25s import stopwords
+
+logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets itself to DEBUG, and tells of every index
 
 WORD = regex.compile(
     r"(?V1)(?P<unspaced>[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}ー々]+)"

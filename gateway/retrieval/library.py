@@ -47,12 +47,6 @@ class Shelf(Protocol):
     def point(self, name: str) -> None:
         """Serve this sealed version from now on."""
 
-    def named(self) -> str:
-        """The sealed versions, for a message."""
-
-    def before(self, name: str) -> str:
-        """The newest sealed version that is older than this one."""
-
     def written(self) -> AbstractContextManager[None]:
         """Be the one who writes. Raises KnowledgeError where somebody else does."""
 

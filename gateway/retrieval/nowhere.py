@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Sequence
 
 from gateway.errors import NotFound
-from gateway.types.knowledge import Elsewhere, IngestJob
+from gateway.types.knowledge import Elsewhere, IngestJob, Moved
 
 
 async def _unhindered(_: IngestJob) -> None:
@@ -12,6 +12,17 @@ async def _unhindered(_: IngestJob) -> None:
 
 def _untold(_: IngestJob) -> None:
     """Nobody else listens."""
+
+
+def _unkept(_: IngestJob) -> bool:
+    """Nobody else goes on with it."""
+    return False
+
+
+async def _unmoved() -> AsyncGenerator[Moved, None]:
+    """Nobody else has anything to hand on."""
+    return
+    yield
 
 
 def _unserved() -> None:
@@ -27,5 +38,5 @@ async def _unknown(job: str) -> AsyncGenerator[IngestJob, None]:
     yield
 
 
-NOWHERE = Elsewhere(_unhindered, _untold, _unserved, _none, _unknown)
+NOWHERE = Elsewhere(_unhindered, _untold, _unkept, _unmoved, _unserved, _none, _unknown)
 """There is no other process."""

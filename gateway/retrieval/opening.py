@@ -27,6 +27,8 @@ class Serving:
     """Why it is not the current version; empty where it is."""
     searches: int = 0
     retired: bool = False
+    doubted: bool = False
+    """A search in it has failed on a server that answers: it is to be tried again before it is served on."""
 
     def leave(self) -> None:
         """Close it where it was retired and nobody is in it."""
@@ -48,7 +50,7 @@ def opened_version(shelf: Shelf) -> Serving:
         if problems:
             log.warning("collection %s: an older version, %s, is served: %s", shelf.collection, name, found.problem)
         return found
-    raise KnowledgeError("; ".join(problems) or "was never ingested: run `gateway ingest`")
+    raise KnowledgeError("; ".join(problems) or "there is no version of it: run `gateway ingest`")
 
 
 def _opened(shelf: Shelf, name: str) -> Serving:

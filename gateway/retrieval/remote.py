@@ -20,7 +20,7 @@ from pathlib import Path
 from gateway.errors import ChromaUnavailable, KnowledgeError
 from gateway.retrieval import trial, versions
 from gateway.retrieval.claim import claimed
-from gateway.retrieval.server import CALL, Held, Metadata, Row, Server
+from gateway.retrieval.server import CALL, Held, Metadata, NotThere, Row, Server
 from gateway.retrieval.versions import BUILDING, KEPT, Version
 
 TABLE = "gateway-pointers"
@@ -92,8 +92,7 @@ class RemoteShelf:
         """Versions to serve, best first. Where the server is away: those that were read from it before."""
         if not self.server.away:  # who opens many waits for it once
             with suppress(ChromaUnavailable):
-                current = self.current()
-                return [name for name in self.sealed() if name <= current]
+                return versions.candidates(self.current(), self.sealed())
         kept = self.mirror.candidates()
         if not kept:
             raise ChromaUnavailable(self.server.away)
@@ -101,8 +100,7 @@ class RemoteShelf:
 
     def point(self, name: str) -> None:
         """Serve this sealed version from now on, everywhere."""
-        if name not in self.sealed():
-            raise KnowledgeError(f"{self.collection}: there is no version {name}; there are: {self.named()}")
+        versions.known(self.collection, name, self.sealed())
         self.server.add(_table(self.server), [Row(self.collection, metadata={"version": name})], over=True)
         self.keep(name)
 
@@ -112,17 +110,6 @@ class RemoteShelf:
             self.mirror.point(name)
             with suppress(KnowledgeError), self.mirror.written():  # an ingest on this machine sweeps by itself
                 self.mirror.sweep()
-
-    def named(self) -> str:
-        """The sealed versions, for a message."""
-        return ", ".join(self.sealed()) or "none"
-
-    def before(self, name: str) -> str:
-        """The newest sealed version that is older than this one."""
-        older = [other for other in self.sealed() if other < name]
-        if not older:
-            raise KnowledgeError(f"{self.collection}: no version before {name or 'the first'} is kept")
-        return older[0]
 
     @contextmanager
     def written(self) -> Iterator[None]:
@@ -183,7 +170,7 @@ class RemoteShelf:
             return ""
         try:
             held = self.held(name)
-            there, wanted = self.server.count(held.id), int(held.metadata.get("rows", 0))
+            there, wanted = self.server.count(held.id), held.metadata.get("rows", 0)
             if there != wanted:
                 return f"{there} of its {wanted} vectors are on the server"
             ids = [str(number * there // SAMPLE) for number in range(min(SAMPLE, there))]
@@ -252,7 +239,12 @@ class Remote:
 
     def pointers(self, collections: Sequence[str]) -> Mapping[str, str]:
         """The current version of each of these collections that has one."""
-        return _pointers(self.server, collections)
+        try:
+            return _pointers(self.server, collections)
+        except (ChromaUnavailable, NotThere):
+            raise
+        except KnowledgeError as error:  # it is asked the least that a sound server can answer
+            raise self.server.failing(error) from error
 
     def close(self) -> None:
         """Close the connections."""

@@ -20,6 +20,7 @@ from gateway.errors import ChromaUnavailable, KnowledgeError
 from gateway.retrieval import contents, embed, search
 from gateway.retrieval.embed import Embed
 from gateway.retrieval.library import Library, Shelf, library
+from gateway.retrieval.noticing import Noticing
 from gateway.retrieval.opening import Serving, opened_version
 from gateway.settings import Settings
 from gateway.types import Passage, Query, Retrieval, Retrieved
@@ -48,12 +49,11 @@ class Retriever:
     """Why a collection has no version that is served."""
     _busy: int = 0
     """Searches that run or wait."""
-    _pointers: Mapping[str, str] = field(default_factory=dict)
-    """What a library that others write had current when it was looked at last."""
-    _away: str = ""
-    """Why no vectors can be searched, as the log was told last."""
+    _pointers: Mapping[str, str] | None = None
+    """What a library that others write had current when it was looked at last; None: what it has is to be served."""
 
     def __post_init__(self) -> None:
+        self._notices = Noticing(self.library)
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="retrieval")
         self._reloading = asyncio.Lock()
 
@@ -122,8 +122,9 @@ class Retriever:
         except TimeoutError:
             return self._lexical(found, query, retrieval, "budget")
         except KnowledgeError as error:
-            if not self._noticed():
-                log.warning("search failed: %s", error.message)
+            self._notices.failed(error.message)
+            for one in found:
+                one.doubted = not self.library.away
             return self._lexical(found, query, retrieval, "unavailable")
         return Retrieved(passages, "hybrid", "unavailable" if partly else "")
 
@@ -191,14 +192,14 @@ class Retriever:
         try:
             found = await asyncio.to_thread(_pointed, self.library.shelf(name), now)
         except ChromaUnavailable as error:
-            self._noticed()
+            self._notices.away()
             if now is None:
                 self._refused[name] = error.message
         except KnowledgeError as error:
-            log.warning("collection %s: %s", name, error.message)
+            self._notices.refused(name, error.message)
             self._refused[name] = error.message
             if now:
-                now.problem = error.message
+                now.problem, now.doubted = error.message, False
         else:
             if found is now:
                 found.problem = ""
@@ -206,28 +207,19 @@ class Retriever:
             self._serving[name] = found
             self._retire(now)
 
-    def _noticed(self) -> bool:
-        """Whether the library is away; the log is told when that changes."""
-        away = self.library.away
-        if away and not self._away:
-            log.warning("%s; until then what is known is searched by words alone", away)
-        elif self._away and not away:
-            log.warning("what is known is searched by vectors again: the server answers")
-        self._away = away
-        return bool(away)
-
     async def follow(self, every: float) -> None:
         """Serve what others make current, and find out when a server is back. Looks every so many seconds, for ever.
 
-        What could not be opened is tried again at each twelfth look.
+        What could not be opened is tried again at each twelfth look, and what a search failed in at the next one.
         """
         for look in itertools.count(1):
             await asyncio.sleep(every)
             before, away = self._pointers, self.library.away
             with suppress(KnowledgeError):  # what it is stands in `away`, or at the next look
                 self._pointers = await asyncio.to_thread(self.library.pointers, self.collections)
-            self._noticed()
+            self._notices.away()
             again = look % AGAIN == 0 and any(self.served(name)[1] for name in self.collections)
+            again |= any(one.doubted for one in self._serving.values())
             if not self.library.away and (away or again or self._pointers != before):
                 await self._followed()
 
@@ -237,7 +229,7 @@ class Retriever:
             await self.reload()
         except OSError as error:
             log.warning("what others made current cannot be served: %s", error)
-            self._pointers = {}
+            self._pointers = None
         for name in self.collections:
             if self.served(name)[0] != served.get(name, ""):
                 log.info("collection %s: version %s is served now", name, self.served(name)[0])
@@ -266,7 +258,7 @@ class Retriever:
 
 def _pointed(shelf: Shelf, now: Serving | None) -> Serving:
     """In a thread. What the collection's pointer says: what is served now, or another version, opened."""
-    if now and shelf.current() == now.contents.version.name:
+    if now and not now.doubted and shelf.current() == now.contents.version.name:
         return now
     return opened_version(shelf)
 

@@ -18,7 +18,7 @@ from gateway.retrieval import contents, versions
 from gateway.retrieval.contents import Matrices
 from gateway.retrieval.embed import Vectors
 from gateway.retrieval.remote import RemoteShelf, described
-from gateway.retrieval.server import CALL, Metadata, Row, Scalar, Server
+from gateway.retrieval.server import CALL, Held, Metadata, Row, Scalar, Server
 from gateway.retrieval.versions import Version
 from gateway.types import Passage
 
@@ -92,6 +92,14 @@ def _fetch(shelf: RemoteShelf, name: str, work: Path) -> None:
     version = described(held)
     if problem := versions.unfit(version):
         raise KnowledgeError(problem)
+    try:
+        _copied(shelf, held, version, work)
+    except (LookupError, TypeError, ValueError) as error:
+        raise KnowledgeError(f"{held.name} on the server is not what a gateway writes ({error})") from error
+
+
+def _copied(shelf: RemoteShelf, held: Held, version: Version, work: Path) -> None:
+    """Read every row of a version and write the directory of it. What is not as it was written raises anything."""
     count = int(held.metadata.get("rows", 0))
     owners, vectors = np.zeros(count, dtype=np.int64), np.zeros((count, version.dimension), dtype=np.float32)
     passages: list[Passage] = []
@@ -101,7 +109,9 @@ def _fetch(shelf: RemoteShelf, name: str, work: Path) -> None:
         owners[number], vectors[number] = told["place"], row.vector
         if "sentences" in told:
             passages.append(_passage(shelf.collection, row.document, told))
-            alone.append(base64.b64decode(str(told["sentences"])))
+            alone.append(base64.b64decode(str(told["sentences"]), validate=True))
+    if not all(alone) or not np.array_equal(np.unique(owners), np.arange(len(alone))):
+        raise ValueError("a passage without its vectors")
     width = version.dimension * np.dtype(FLOATS).itemsize
     speakers = np.repeat(np.arange(len(alone)), [len(one) // width for one in alone])
     halves = np.frombuffer(b"".join(alone), dtype=FLOATS).reshape(-1, version.dimension)

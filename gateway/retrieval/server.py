@@ -7,6 +7,7 @@ with chromadb's client what was written here.
 
 import logging
 import ssl
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ CALL = 60.0
 PAGE = 1000
 """Collections that are listed at once."""
 HIDDEN = "/api/v2/tenants/default_tenant/databases/default_database"
+LARGEST = 256 * 2**20
+"""Bytes of an answer: a thousand rows with their vectors and texts are some ten million."""
 KEPT = 30.0
 """Seconds that a connection is kept without a use."""
 
@@ -179,7 +182,7 @@ class Server:
         content = None if body is None else orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
         timeout = httpx.Timeout(within, connect=min(within, CONNECT))
         try:
-            answer = self._http.request(method, path, content=content, timeout=timeout)
+            answer = self._asked(self._http.build_request(method, path, content=content, timeout=timeout), within)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             seen = str(error).partition("\n")[0] or type(error).__name__  # some have no text
             raise self._lost(f"does not answer ({seen}): see that it runs and CHROMA_URL leads to it") from error
@@ -192,13 +195,34 @@ class Server:
             if answer.is_error:
                 kind = NotThere if answer.status_code == 404 else KnowledgeError
                 said = f"the Chroma server at {self.name} answered {answer.status_code}: {str(found['message'])[:300]}"
-                self.away = ""
+                if answer.status_code < 500:
+                    self.away = ""
                 raise kind(said)
             made = read(found)
         except (LookupError, TypeError, ValueError) as error:
             raise self._lost(f"answered {answer.status_code} as no Chroma does: see where CHROMA_URL leads") from error
         self.away = ""
         return made
+
+    def _asked(self, request: httpx.Request, within: float) -> httpx.Response:
+        """The answer, read to its end: in so many seconds, however it trickles, and no more than is ever sent."""
+        until, read = time.monotonic() + within, 0
+        answer = self._http.send(request, stream=True)
+        try:
+            parts = []
+            for part in answer.iter_bytes():
+                parts.append(part)
+                read += len(part)
+                if read > LARGEST or time.monotonic() > until:
+                    raise httpx.ReadTimeout(f"{read} bytes in {within:g} s, and no end")
+            return httpx.Response(answer.status_code, content=b"".join(parts))
+        finally:
+            answer.close()
+
+    def failing(self, error: KnowledgeError) -> ChromaUnavailable:
+        """It answers, with errors of its own to what any sound server can be asked: it is as good as away."""
+        self.away = f"{error.message}: see its log"
+        return ChromaUnavailable(self.away)
 
     def _lost(self, how: str) -> ChromaUnavailable:
         self.away = f"the Chroma server at {self.name} {how}"
@@ -210,13 +234,28 @@ def _seconds(found: Mapping[str, int]) -> float:
 
 
 def _held(found: Mapping[str, Any]) -> Held:
-    return Held(found["id"], found["name"], found["metadata"] or {})
+    return Held(_text(found["id"]), _text(found["name"]), _metadata(found["metadata"]))
+
+
+def _text(found: object) -> str:
+    if not isinstance(found, str):
+        raise TypeError(f"{found!r:.80} is no text")
+    return found
+
+
+def _metadata(found: object) -> Metadata:
+    if found is not None and not isinstance(found, dict):
+        raise TypeError(f"{found!r:.80} are no metadata")
+    return found or {}
 
 
 def _rows(found: Mapping[str, Any]) -> dict[str, Row]:
     vectors = found["embeddings"] or [()] * len(found["ids"])
     parts = zip(found["ids"], vectors, found["documents"], found["metadatas"], strict=True)
-    return {row: Row(row, vector, document or "", metadata or {}) for row, vector, document, metadata in parts}
+    return {
+        _text(row): Row(row, vector, _text(document or ""), _metadata(metadata))
+        for row, vector, document, metadata in parts
+    }
 
 
 def _near(found: Mapping[str, Any]) -> list[list[tuple[int, float]]]:

@@ -110,7 +110,8 @@ def _sealed(shelf: Shelf, name: str, current: str, serving: str, problem: str) -
 def _rolled_back(shelf: Shelf, version: str) -> str:
     kept = shelf.sealed()
     if version and version not in kept:
-        raise NotFound(f"Collection {shelf.collection!r} has no version {version[:80]!r}; there are: {shelf.named()}.")
+        there = versions.listed(kept)
+        raise NotFound(f"Collection {shelf.collection!r} has no version {version[:80]!r}; there are: {there}.")
     try:
         return ingest.rollback(shelf, version)
     except KnowledgeError as error:

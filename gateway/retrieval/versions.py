@@ -14,8 +14,10 @@ import fcntl
 import json
 import os
 import re
+import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -36,9 +38,15 @@ FORM = 6
 Raised where splitting, tokens or files change, so that older versions are made again."""
 KEPT = 3
 """Versions that are kept, the current one among them: what there is to roll back to."""
+LEFT = 600.0
+"""Seconds after which a pointer that is half written was left by a crash."""
 BUILDING = ".building"
 DESCRIPTION = "version.json"
 NAME = re.compile(COLLECTION)
+
+
+class Held(KnowledgeError):
+    """Another process writes the collection. It says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,24 @@ class Version:
     def fingerprint(self) -> str:
         """Equal for versions that were made from the same in the same way."""
         return fingerprint(self.files, self.characters, self.model, self.form)
+
+
+def known(collection: str, name: str, sealed: Sequence[str]) -> None:
+    """Raise KnowledgeError where no sealed version has this name."""
+    if name not in sealed:
+        raise KnowledgeError(f"{collection}: there is no version {name}; there are: {listed(sealed)}")
+
+
+def before(collection: str, name: str, sealed: Sequence[str]) -> str:
+    """Of sealed versions, newest first, the newest that is older than this one. Raises KnowledgeError."""
+    if older := [other for other in sealed if other < name]:
+        return older[0]
+    raise KnowledgeError(f"{collection}: no version before {name or 'the first'} is kept")
+
+
+def listed(sealed: Sequence[str]) -> str:
+    """Names of versions, for a message."""
+    return ", ".join(sealed) or "none"
 
 
 def unfit(version: Version) -> str:
@@ -117,25 +143,12 @@ class Shelf:
 
     def candidates(self) -> list[str]:
         """Versions to serve, best first: the current one, then those before it."""
-        current = self.current()
-        return [name for name in self.sealed() if name <= current]
+        return candidates(self.current(), self.sealed())
 
     def point(self, name: str) -> None:
         """Serve this sealed version from now on."""
-        if name not in self.sealed():
-            raise KnowledgeError(f"{self.collection}: there is no version {name}; there are: {self.named()}")
+        known(self.collection, name, self.sealed())
         _replace(self.path / "current", name + "\n")
-
-    def named(self) -> str:
-        """The sealed versions, for a message."""
-        return ", ".join(self.sealed()) or "none"
-
-    def before(self, name: str) -> str:
-        """The newest sealed version that is older than this one."""
-        older = [other for other in self.sealed() if other < name]
-        if not older:
-            raise KnowledgeError(f"{self.collection}: no version before {name or 'the first'} is kept")
-        return older[0]
 
     @contextmanager
     def written(self) -> Iterator[None]:
@@ -148,7 +161,7 @@ class Shelf:
             except BlockingIOError:
                 lock.seek(0)
                 holder = lock.read().strip() or "unknown"
-                raise KnowledgeError(
+                raise Held(
                     f"{self.collection}: another process (pid {holder}) is ingesting it; wait until it is done"
                 ) from None
             lock.truncate(0)
@@ -201,7 +214,15 @@ class Shelf:
                 gone.append(name)
         for entry in self.path.glob(f"*{BUILDING}"):
             shutil.rmtree(entry)
+        for entry in self.path.glob(".current.*.new"):
+            if time.time() - entry.stat().st_mtime > LEFT:
+                entry.unlink(missing_ok=True)
         return gone
+
+
+def candidates(current: str, sealed: Sequence[str]) -> list[str]:
+    """Of a shelf: the version in the pointer, even where it is not there any more, and those that are older."""
+    return [current, *(name for name in sealed if name < current)] if current else []
 
 
 def shelf(var: Path, collection: str) -> Shelf:
@@ -227,10 +248,13 @@ def _in_use(path: Path) -> bool:
 
 def _replace(path: Path, text: str) -> None:
     """Readers see the old text or the new one, whenever the process or the machine stops."""
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_text(text, "utf-8")
-    _flush(beside)
-    beside.replace(path)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")  # of several processes each has its own
+    try:
+        beside.write_text(text, "utf-8")
+        _flush(beside)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
     _flush(path.parent)
 
 

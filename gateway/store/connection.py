@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -31,6 +31,12 @@ STEADY = 5.0
 """Seconds between two looks at a store that is there and that nobody asks anything."""
 FIRST, LONGEST = 0.05, 0.5
 """Seconds until a store that is away is looked for, doubled up to the half."""
+SAID: Mapping[State, str] = {
+    "there": "The store refused what it was asked; the log says why.",
+    "reads": "The store takes no writes; the log says why. Try again when it does.",
+    "away": "The store is away; try again when it is back.",
+}
+"""What whoever asked in vain is told."""
 PATIENT = 2
 """Operations at once that no turn waits for."""
 CONNECTIONS = PATIENT + 4
@@ -104,7 +110,7 @@ class Connection:
     async def ask(self, *command: str | int | float) -> Any:
         """One write on a turn's path, within the setting's timeout. At once where the store takes no writes."""
         if not self.writable:
-            raise _away()
+            raise self._refusal()
         answer = await self._line.ask(command)
         if isinstance(answer, Exception):
             raise self._failed(answer)
@@ -113,7 +119,7 @@ class Connection:
     async def run(self, script: Script, keys: Sequence[str], arguments: Sequence[str | int | float]) -> Any:
         """A script, like `ask`. The store knows it by its name, except where it was restarted under us."""
         if not self.writable:
-            raise _away()
+            raise self._refusal()
         rest = (len(keys), *keys, *arguments)
         answer = await self._line.ask(("EVALSHA", script.sha, *rest))
         if isinstance(answer, Exception) and code(answer) == "NOSCRIPT":
@@ -125,7 +131,7 @@ class Connection:
     async def take(self, *commands: Command, writing: bool = False, together: bool = False) -> list[Any]:
         """Commands that no turn waits for, in one write (`together`: as one step); their answers."""
         if self.state == "away" or (writing and not self.writable):
-            raise _away()
+            raise self._refusal()
         async with self._places:
             answers = await self._sent(self._patient, commands, PATIENCE, together=together)
         for answer in answers:
@@ -136,7 +142,7 @@ class Connection:
     def listener(self) -> PubSub:
         """A connection to listen on, to be closed by the caller. What it raises is in `foreign.FOREIGN`."""
         if self._patient is None or self.state == "away":
-            raise _away()
+            raise self._refusal()
         listening: PubSub = self._patient.pubsub()
         return listening
 
@@ -214,7 +220,7 @@ class Connection:
         together: bool = False,
     ) -> list[Any]:
         if client is None:
-            raise _away()
+            raise self._refusal()
         try:
             async with Patience(within):
                 pipeline = client.pipeline(transaction=together)
@@ -236,7 +242,10 @@ class Connection:
         elif time.monotonic() - self._complained.get(code(error), -60.0) >= 60.0:
             self._complained[code(error)] = time.monotonic()
             logger.warning("the store refused a command: %s", told(error))
-        return _away()
+        return self._refusal()
+
+    def _refusal(self) -> StoreUnavailable:
+        return StoreUnavailable(SAID[self.state])
 
     def _become(self, state: State) -> None:
         if state == self.state:
@@ -257,10 +266,6 @@ class Connection:
             logger.info("the store is there, after %.1f s", lasted)
         for callback in self._returned:
             callback()
-
-
-def _away() -> StoreUnavailable:
-    return StoreUnavailable("The store is away; try again when it is back.")
 
 
 async def _closed(client: "redis.asyncio.Redis") -> None:

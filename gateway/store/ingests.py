@@ -4,25 +4,25 @@
     {prefix}:ingest:{id}       string    a job, and the process that has it
     {prefix}:ingesting         hash      the process and the job that have a collection, by its place and name
 
-A job whose process is missed (`members`) has failed, and its collections are free.
+A job whose process has handed it on, or is missed (`members`), is taken over by the first that finds it, in one step:
+the same job, begun anew from the versions that are sealed. Whoever had it and lives after all is told that it is gone.
 """
 
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
-import orjson
-
-from gateway.errors import Conflict, Draining, Fault, NotFound, StoreUnavailable
-from gateway.store.connection import Connection, Script
+from gateway.errors import Conflict, NotFound, StoreUnavailable
+from gateway.store.connection import Connection
+from gateway.store.ingest_records import Told, read, written
+from gateway.store.ingest_scripts import BEGIN, TAKE, TELL
 from gateway.store.line import Command
 from gateway.store.members import Members
-from gateway.store.typed import value
 from gateway.store.upkeep import happened
-from gateway.types.knowledge import IngestJob
+from gateway.types.knowledge import IngestJob, Moved
 
 SIGNAL = "ingest"
 KEPT = 86_400
@@ -31,62 +31,13 @@ MOST = 50
 """Jobs that are remembered."""
 GATHERING = 0.1
 """Seconds between two writes of what has changed: an ingest tells of each step."""
+BUSY = "{}: job {} is ingesting it; wait until it has ended."
 LOOK = 1.0
 """Seconds after which a job is looked at again where no signal came."""
-GONE = "The process that ingested it has ended before it was done; every version is as it was: ingest it again."
-
-BEGIN = Script("""
-local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-for i = 8, #ARGV do
-  local held = redis.call('HGET', KEYS[1], ARGV[i])
-  if held then
-    local process, job = string.match(held, '^(%S+) (%S+)$')
-    local until_ = process and redis.call('ZSCORE', KEYS[2], process)
-    if until_ and tonumber(until_) > now then return {i - 7, job} end
-  end
-end
-redis.call('ZADD', KEYS[2], now + tonumber(ARGV[3]), ARGV[1])
-for i = 8, #ARGV do redis.call('HSET', KEYS[1], ARGV[i], ARGV[1] .. ' ' .. ARGV[2]) end
-redis.call('SET', KEYS[3], ARGV[4], 'EX', ARGV[6])
-redis.call('ZADD', KEYS[4], ARGV[5], ARGV[2])
-redis.call('ZREMRANGEBYRANK', KEYS[4], 0, -1 - tonumber(ARGV[7]))
-return {0, ''}
-""")
-"""A job's collections to itself, all or none. KEYS: what is held, processes, record, index. ARGV: process, job,
-milliseconds until the process is missed, record, when it was asked for, seconds that it is kept, how many are; the
-collections. Answers which of them another one has, counted from 1, and whose it is; 0: none."""
-
-TELL = Script("""
-redis.call('SET', KEYS[2], ARGV[4], 'EX', ARGV[6])
-redis.call('ZADD', KEYS[3], ARGV[5], ARGV[2])
-redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -1 - tonumber(ARGV[7]))
-local mine = ARGV[1] .. ' ' .. ARGV[2]
-for i = 8, #ARGV do
-  if ARGV[3] == '0' then
-    redis.call('HSETNX', KEYS[1], ARGV[i], mine)
-  elseif redis.call('HGET', KEYS[1], ARGV[i]) == mine then
-    redis.call('HDEL', KEYS[1], ARGV[i])
-  end
-end
-return 1
-""")
-"""A job as it is now, also where it was begun without the store. KEYS: what is held, record, index. ARGV: process, job,
-whether it has ended, record, when it was asked for, seconds that it is kept, how many are; its collections."""
-
-
-class Told(NamedTuple):
-    """A job as it is stored."""
-
-    process: str
-    job: IngestJob
-    at: float
-    """When this was told, in seconds since the epoch."""
-
-    def failed(self) -> IngestJob:
-        """The job of a process that is gone."""
-        faults = (*self.job.faults, Fault("", 0, "", GONE))
-        return replace(self.job, state="failed", ended=self.at, faults=faults, code=Draining.code)
+AGAIN = 60.0
+"""Seconds after which a job is told again that has not changed: how long one has no process is counted from there."""
+ROUND = 1.0
+"""Seconds between two looks for jobs without a process, where no signal came."""
 
 
 @dataclass(eq=False)
@@ -96,6 +47,8 @@ class _Own:
     job: IngestJob
     written: IngestJob | None = None
     """As the store has it."""
+    left: bool = False
+    """This process ends; another one may have it."""
 
 
 @dataclass(eq=False)
@@ -107,19 +60,31 @@ class Ingests:
     publish: Callable[[str, dict[str, Any]], None]
     place: str
     clock: Callable[[], float] = time.time
+    again: float = AGAIN
     _own: dict[str, _Own] = field(default_factory=dict)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _watching: dict[str, set[asyncio.Event]] = field(default_factory=dict)
+    _lost: list[IngestJob] = field(default_factory=list)
+    """Jobs of this process that another one has taken."""
+    _around: asyncio.Event = field(default_factory=asyncio.Event)
+    """There may be jobs that move."""
 
     async def begin(self, job: IngestJob) -> None:
-        """Have its collections to itself. Raises Conflict where another process has one of them, StoreUnavailable."""
+        """Have its collections to itself. Raises Conflict where another job has one of them, StoreUnavailable.
+
+        One that waits for its next process has its collections, too.
+        """
+        wanted = {one.collection for one in job.collections}
+        for _, other, _ in self._tries(await self._left()):
+            if both := [one.collection for one in other.collections if one.collection in wanted]:
+                raise Conflict(BUSY.format(both[0], other.id))
         keys = [self._held, self.members.key, self._record(job.id), self._index]
         missed = int(self.members.missed * 1000)
         arguments: Command = (
             self.members.name,
             job.id,
             missed,
-            self._written(job),
+            written(self.members.name, job, self.clock()),
             job.began,
             KEPT,
             MOST,
@@ -128,8 +93,7 @@ class Ingests:
         command: Command = ("EVAL", BEGIN.text, len(keys), *keys, *arguments)
         ((taken, whose),) = await self.connection.take(command, writing=True)
         if taken:
-            name = job.collections[int(taken) - 1].collection
-            raise Conflict(f"{name}: job {whose} is ingesting it; wait until it has ended.")
+            raise Conflict(BUSY.format(job.collections[int(taken) - 1].collection, whose))
 
     def tell(self, job: IngestJob) -> None:
         """A job of this process is so now. Never waits, never raises; kept until the store has it."""
@@ -139,16 +103,43 @@ class Ingests:
             del self._own[id_]
         self._changed.set()
 
+    def hand_on(self, job: IngestJob) -> bool:
+        """This process ends before its job does; True: another one may have it. Never waits, never raises."""
+        self.tell(job)
+        self._own[job.id].left = True
+        return True
+
+    async def moved(self, willing: Callable[[], bool] = lambda: True) -> AsyncGenerator[Moved, None]:
+        """Jobs that this process has taken over, and those that were taken from it, without an end. Never raises.
+
+        `willing`: whether it takes any now.
+        """
+        tries: list[tuple[Told, IngestJob, str]] = []
+        while True:
+            while self._lost:
+                yield Moved(self._lost.pop(), here=False)
+            with suppress(StoreUnavailable):
+                if willing() and not tries:
+                    tries = self._tries(await self._left())
+                while tries:  # one that got no answer is tried again as it was: perhaps it has succeeded
+                    taken = await self._taken(*tries[-1])
+                    _, job, _ = tries.pop()
+                    if taken:
+                        yield Moved(job, here=True)
+            await happened(self._around, ROUND)
+            self._around.clear()
+
     def returned(self) -> None:
         """The store is there; it may have lost what it was told."""
-        for own in self._own.values():
-            own.written = None
+        self._untold()
         self._changed.set()
 
     def heard(self, told: Any) -> None:
         """A signal: a job has changed."""
         for watcher in self._watching.get(str(told.get("job")), ()):
             watcher.set()
+        if told.get("left") is True:
+            self._around.set()
 
     async def listed(self) -> list[IngestJob]:
         """Those that run and the last that ended, newest first. Raises StoreUnavailable."""
@@ -180,9 +171,10 @@ class Ingests:
                 del self._watching[id_]
 
     async def run(self) -> None:
-        """Write what has changed, until cancelled."""
+        """Write what has changed, and everything once in a while, until cancelled."""
         while True:
-            await self._changed.wait()
+            if not await happened(self._changed, self.again):
+                self._untold()
             self._changed.clear()
             try:
                 await self._write()
@@ -196,6 +188,11 @@ class Ingests:
         with suppress(StoreUnavailable):
             await self._write()
 
+    def _untold(self) -> None:
+        """All is to be told again."""
+        for own in self._own.values():
+            own.written = None
+
     async def _write(self) -> None:
         """Have the store know what this process knows. Raises StoreUnavailable."""
         for own in tuple(self._own.values()):
@@ -203,14 +200,17 @@ class Ingests:
             if own.written is job:
                 continue
             keys = [self._held, self._record(job.id), self._index]
-            record = self._written(job)
+            record = written("" if own.left else self.members.name, job, self.clock())
             command: Command = ("EVAL", TELL.text, len(keys), *keys, self.members.name, job.id, int(job.over), record)
             command = (*command, job.began, KEPT, MOST, *self._places(job))
-            await self.connection.take(command, writing=True)
+            (mine,) = await self.connection.take(command, writing=True)
             own.written = job
-            if job.over and own.job is job:
-                del self._own[job.id]
-            self.publish(SIGNAL, {"job": job.id})
+            if not int(mine):
+                self._lost.append(job)
+                self._around.set()
+            if not int(mine) or (own.job is job and (job.over or own.left)):
+                self._own.pop(job.id, None)
+            self.publish(SIGNAL, {"job": job.id, "left": own.left})
 
     async def _again(self, last: IngestJob) -> IngestJob | None:
         """The job as it is now, `last` itself where it has not changed; None where nobody knows."""
@@ -221,16 +221,46 @@ class Ingests:
         return last if found == [last] else next(iter(found), None)
 
     async def _found(self, ids: Sequence[str]) -> list[IngestJob]:
-        """Those of these that there are; one whose process is gone has failed. Raises StoreUnavailable."""
+        """Those of these that there are; one whose process is gone as the next one has it. Raises StoreUnavailable."""
+        told = await self._read(ids)
+        gone = await self._gone(told)
+        return [each.after(self.clock()) if each in gone else each.job for each in told]
+
+    async def _left(self) -> list[Told]:
+        """Those whose process is gone, of collections that this process may ingest. Raises StoreUnavailable."""
+        (held,) = await self.connection.take(("HGETALL", self._held))
+        ids = {whose.rpartition(" ")[2] for where, whose in held.items() if where.partition(" ")[0] == self.place}
+        return await self._gone(await self._read([*ids]))
+
+    async def _gone(self, told: Sequence[Told]) -> list[Told]:
+        """Those of these that have no process, and are not over. Raises StoreUnavailable.
+
+        None of this process's own: it lives, though its signs of life may have been late.
+        """
+        left = [each for each in told if not each.job.over and each.job.id not in self._own]
+        dead = await self.members.dead({each.process for each in left}) if left else ()
+        return [each for each in left if not each.process or each.process in dead]
+
+    def _tries(self, left: Sequence[Told]) -> list[tuple[Told, IngestJob, str]]:
+        """Those that may go on: as they are, as this process would have them, and how that is written."""
+        now = self.clock()
+        found = [(told, told.after(now)) for told in left]
+        return [(told, job, written(self.members.name, job, now)) for told, job in found if not job.over]
+
+    async def _taken(self, told: Told, job: IngestJob, record: str) -> bool:
+        """Take it over; whether nobody else has. Raises StoreUnavailable."""
+        keys = [self._held, self.members.key, self._record(job.id)]
+        command: Command = ("EVAL", TAKE.text, len(keys), *keys, self.members.name, job.id)
+        command = (*command, int(self.members.missed * 1000), told.text, record, KEPT, *self._places(job))
+        (taken,) = await self.connection.take(command, writing=True)
+        return bool(int(taken))
+
+    async def _read(self, ids: Sequence[str]) -> list[Told]:
+        """What is stored of these. Raises StoreUnavailable."""
         if not ids:
             return []
         (texts,) = await self.connection.take(("MGET", *map(self._record, ids)))
-        told = [each for text in texts if text and (each := _read(text)) is not None]
-        dead = await self.members.dead({each.process for each in told if not each.job.over})
-        return [each.failed() if each.process in dead and not each.job.over else each.job for each in told]
-
-    def _written(self, job: IngestJob) -> str:
-        return orjson.dumps([self.members.name, job, self.clock()]).decode()
+        return [told for text in texts if text and (told := read(text)) is not None]
 
     def _places(self, job: IngestJob) -> list[str]:
         return [f"{self.place} {one.collection}" for one in job.collections]
@@ -245,12 +275,3 @@ class Ingests:
     @property
     def _index(self) -> str:
         return self.connection.key("ingests")
-
-
-def _read(text: str) -> Told | None:
-    """What such a text says; None where it is none of ours."""
-    try:
-        process, job, at = orjson.loads(text)
-        return Told(value(str, process), value(IngestJob, job), value(float, at))
-    except (TypeError, ValueError):
-        return None

@@ -85,6 +85,10 @@ class IngestJob:
     faults: tuple[Fault, ...]
     code: str
     """Of the error that it failed with, such as `insufficient_storage`; empty where it did not fail."""
+    attempts: int = 1
+    """Processes that have had it, one after another: one that ends before the job does leaves it to the next."""
+    killed: int = 0
+    """Those of them that were killed, or died, while it ran; after the third it has failed."""
 
     @property
     def over(self) -> bool:
@@ -102,6 +106,14 @@ class Looked(NamedTuple):
     """Of the search; opening a version that is not served is not in them."""
 
 
+class Moved(NamedTuple):
+    """A job that has another process now."""
+
+    job: IngestJob
+    here: bool
+    """Whether this one has it: to be begun anew. Else another one has taken it from this one: to be let go."""
+
+
 class Elsewhere(NamedTuple):
     """The other processes that ingest: what one tells them, and what it hears of them."""
 
@@ -109,6 +121,10 @@ class Elsewhere(NamedTuple):
     """Have this job's collections to oneself. Raises Conflict where another process ingests one of them."""
     tell: Callable[[IngestJob], None]
     """A job of this process, as it is now. Never waits, never raises."""
+    hand_on: Callable[[IngestJob], bool]
+    """This process ends before its job does: whichever can may have it; whether anybody is told. Never raises."""
+    moved: Callable[[], AsyncGenerator[Moved, None]]
+    """Jobs that come here, or go, for as long as it is listened to. Never raises."""
     serve: Callable[[], None]
     """There is another version to serve. Never waits, never raises."""
     listed: Callable[[], Awaitable[Sequence[IngestJob]]]

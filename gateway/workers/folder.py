@@ -24,11 +24,6 @@ class Folder(NamedTuple):
     path: Path
     lock: int
 
-    @property
-    def metrics(self) -> Path:
-        """Where `prometheus_client` of each worker writes what it counts (PROMETHEUS_MULTIPROC_DIR)."""
-        return self.path / "metrics"
-
 
 @contextmanager
 def folder(var: Path) -> Iterator[Folder]:
@@ -56,12 +51,10 @@ def _made(place: Path) -> Folder:
     lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        found = Folder(path, lock)
-        found.metrics.mkdir()
     except OSError:
         os.close(lock)
         raise
-    return found
+    return Folder(path, lock)
 
 
 def _removed(path: Path) -> None:

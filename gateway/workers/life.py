@@ -48,6 +48,8 @@ class Pace:
 
 
 USUAL = Pace()
+LATE = 0.5
+"""Seconds after which a look is late."""
 
 
 class Life:
@@ -62,7 +64,7 @@ class Life:
         asked: Callable[["Life"], None],
     ) -> None:
         self.number = number
-        self.began = self.heard = time.monotonic()
+        self.began = self._since = time.monotonic()
         self.ready = asyncio.Event()
         self._process = process
         self._pace = pace
@@ -104,9 +106,11 @@ class Life:
                 self._timer.cancel()
 
     def _said(self, word: bytes) -> None:
-        self.heard = time.monotonic()
         if word == words.READY:
             self.ready.set()
+        if self.ready.is_set():
+            self._since = time.monotonic()
+        if word == words.READY:
             if self._timer is not None:
                 self._timer.cancel()
             self._look()
@@ -114,17 +118,23 @@ class Life:
             self._asked(self)
 
     def _look(self) -> None:
-        """Look again and again whether it is alive. What it said is read before a timer is: a late look is no harm."""
-        silence, limit = time.monotonic() - self.heard, self._pace.silence
-        if not self.ready.is_set():
-            silence, limit = self.age, self._pace.start
+        """Look again and again whether it is alive.
+
+        Who comes late to a look stood still himself, and perhaps the whole machine: what was said meanwhile may not be
+        read yet, and what was to be done not be done. Then all the time begins anew.
+        """
+        loop = asyncio.get_running_loop()
+        if self._timer is not None and not self._timer.cancelled() and loop.time() - self._timer.when() > LATE:
+            self._since = time.monotonic()
+        silence = time.monotonic() - self._since
+        limit = self._pace.silence if self.ready.is_set() else self._pace.start
         if silence < limit:
-            self._timer = asyncio.get_running_loop().call_later(min(limit / 4, limit - silence + 0.01), self._look)
+            self._timer = loop.call_later(min(limit / 4, limit - silence + 0.01), self._look)
             return
         why = "its event loop stands still for" if self.ready.is_set() else "it does not serve after"
         logger.error("%s is killed: %s %.1f s; where it stands follows", self, why, silence)
         self._signalled(signal.SIGABRT)
-        self._timer = asyncio.get_running_loop().call_later(self._pace.evidence, self._signalled, signal.SIGKILL)
+        self._timer = loop.call_later(self._pace.evidence, self._signalled, signal.SIGKILL)
 
     def _signalled(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):
@@ -143,7 +153,7 @@ async def begun(plan: Plan, pace: Pace, number: int, asked: Callable[[Life], Non
         process = await asyncio.create_subprocess_exec(
             *plan.argv,
             handed.written(),
-            env={**plan.environ, "PROMETHEUS_MULTIPROC_DIR": str(plan.folder.metrics)},
+            env=plan.environ,
             stdin=asyncio.subprocess.DEVNULL,
             pass_fds=(*sockets, theirs.fileno(), plan.folder.lock),
             process_group=0,

@@ -4,13 +4,16 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from tests.caller import Call, calling
 from tests.e2e.conftest import gateway
+from tests.knowledge import LIGHTHOUSE, with_model, write
 from tests.load.listening import Heard, listened
 from tests.load.owners import owners, workers
 from tests.serving import Gateway, gateway_process
@@ -21,6 +24,7 @@ LONG = Script([step for word in WORDS for step in (word, Pause(0.1))])
 CONFIG = """
 prompts = "{place}"
 default_route = "up"
+knowledge.directory = "{place}/knowledge"
 [server]
 drain_notice = 0
 drain_timeout = 10
@@ -31,8 +35,9 @@ model = "scripted"
 
 
 def settings(place: Path, upstream: Upstream) -> str:
-    """One agent and one route to the scripted upstream, which speaks for a second and a half."""
+    """One agent, a collection, and one route to the scripted upstream, which speaks for a second and a half."""
     (place / "nora.md").write_text("---\nlanguage: en\napology: Sorry.\n---\nYou are Nora.\n")
+    write(place / "knowledge" / "lighthouse", LIGHTHOUSE)
     upstream.script = LONG
     return CONFIG.format(place=place, url=upstream.url)
 
@@ -89,36 +94,94 @@ def gone(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
 
 
+def building(workers: Collection[int]) -> dict[int, int]:
+    """The processes that build versions for these workers, by worker."""
+    found = {}
+    for each in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parent = int(each.read_text().rpartition(")")[2].split()[1])
+            if parent in workers and b"gateway.retrieval.build" in each.with_name("cmdline").read_bytes():
+                found[parent] = int(each.parent.name)
+    return found
+
+
+async def ingesting(running: Gateway) -> tuple[str, int, int]:
+    """Ask for an ingest, and stop the process that builds; the job, the worker that has it, and that process."""
+    job = (await knowledge(running, "POST", "/ingest"))["id"]
+    await until(lambda: bool(building(workers(running.process.pid))), running)
+    ((worker, child),) = building(workers(running.process.pid)).items()
+    os.kill(child, signal.SIGSTOP)
+    await come(running, f"/jobs/{job}", lambda shown: shown["state"] == "running")
+    return job, worker, child
+
+
+async def ingested(running: Gateway, job: str) -> Any:
+    """The job once it has ended, and what it has made is searched."""
+    last = await come(running, f"/jobs/{job}", lambda shown: shown["state"] in ("done", "failed"))
+    found = await knowledge(running, "POST", "/lighthouse/search", {"question": "Who nests in May?"})
+    assert found["version"] == last["collections"][0]["version"], last
+    return last
+
+
+async def come(running: Gateway, path: str, true: Callable[[Any], bool]) -> Any:
+    """What is answered at /admin/knowledge, once that is true."""
+    async with asyncio.timeout(30):
+        while not true(shown := await knowledge(running, "GET", path)):  # noqa: ASYNC110 nothing tells of it
+            await asyncio.sleep(0.1)
+    return shown
+
+
+async def knowledge(running: Gateway, method: str, path: str, body: Any = None) -> Any:
+    """What is answered at /admin/knowledge, on a connection of its own; asked again where a worker dies of it."""
+    while True:
+        with suppress(httpx.TransportError):
+            async with httpx.AsyncClient(timeout=20) as http:
+                answer = await http.request(method, f"{running.url}/admin/knowledge{path}", json=body)
+                assert answer.status_code in (200, 202), answer.text
+                return answer.json()
+
+
 async def test_a_killed_worker_takes_only_its_own_streams(upstream: Upstream, tmp_path: Path) -> None:
-    """Its callers lose their answers, all others' end properly, a key goes on to be known, and it is replaced."""
+    """Its callers lose their answers, all others' end properly, a key goes on to be known, and it is replaced.
+
+    The ingest that it had is another one's after 5 s, the same job, and comes to its end.
+    """
     text = f"auth.anonymous = false\n{settings(tmp_path, upstream)}"
-    environ = {"GATEWAY_VAR": str(tmp_path / "var")}
+    environ = {"GATEWAY_VAR": str(with_model(tmp_path / "var"))}
     made = await asyncio.to_thread(gateway, "keys", "create", environ=environ)
     ours = f"Bearer {made.stdout.strip()}"
     with gateway_process(text, environ, arguments=["--workers", "2"]) as running:
         before = workers(running.process.pid)
         assert len(before) == 2
+        job, killed, child = await ingesting(running)
         calls = await asking(running, upstream, authorization=ours)
         served = owners(port(running), before)
         counts = {pid: list(served.values()).count(pid) for pid in before}
         assert sum(counts.values()) == 16
-        killed = max(before, key=lambda pid: counts[pid])
         os.kill(killed, signal.SIGKILL)
+        os.kill(child, signal.SIGCONT)  # it ends with its worker
         endings = [(await call).ending for call in calls]
         assert sorted(endings) == ["bare"] * counts[killed] + ["finish"] * (16 - counts[killed])
         assert (await asked(running, authorization=ours)).ending == "finish"
         assert (await asked(running, authorization="Bearer gw_000000000000_x")).status == 401
         await until(lambda: len(workers(running.process.pid)) == 2, running)
         assert set(workers(running.process.pid)) - {killed} > set(before) - {killed}
+        last = await ingested(running, job)
+        assert (last["state"], last["attempts"], last["killed"]) == ("done", 2, 1), last
     assert f"(process {killed}) was ended by SIGKILL; it is started again at once" in running.log
     assert running.log.count("serving on") == 1
 
 
 async def test_a_rolling_restart_cuts_nothing_and_a_fault_ends_it(upstream: Upstream, tmp_path: Path) -> None:
-    """Streams of workers that are replaced say all; a kept connection is served and told to close; a fault is told."""
+    """Streams of workers that are replaced say all; a kept connection is served and told to close; a fault is told.
+
+    An ingest goes on in a worker that stays, the same job, and comes to its end.
+    """
     text = settings(tmp_path, upstream)
-    with gateway_process(text, arguments=["--workers", "2"]) as running:
+    environ = {"GATEWAY_VAR": str(with_model(tmp_path / "var"))}
+    with gateway_process(text, environ, arguments=["--workers", "2"]) as running:
         old = workers(running.process.pid)
+        job, _, _ = await ingesting(running)
         calls = await asking(running, upstream)
         async with AsyncExitStack() as stack:
             kept = [await stack.enter_async_context(calling(f"{running.url}/livez")) for _ in range(12)]
@@ -137,6 +200,8 @@ async def test_a_rolling_restart_cuts_nothing_and_a_fault_ends_it(upstream: Upst
         new = workers(running.process.pid)
         assert len(new) == 2
         assert not set(old) & set(new)
+        last = await ingested(running, job)
+        assert (last["state"], last["attempts"] > 1, last["killed"]) == ("done", True, 0), last
         await asyncio.to_thread(file(running).write_text, text.replace("drain_timeout = 10", "drain_timeout = 'x'"))
         running.process.send_signal(signal.SIGUSR2)
         await until(lambda: "the rolling restart is given up" in running.log, running)

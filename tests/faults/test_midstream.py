@@ -67,11 +67,14 @@ def breaking(text: str, chance: random.Random) -> Script:
 
 
 @asynccontextmanager
-async def gateway(tmp_path: Path, first: Upstream, *others: Upstream) -> AsyncIterator[str]:
-    """Agent `nora` and route `up` on a first target, and others that continue; nothing is ever left out for failing."""
+async def gateway(tmp_path: Path, first: Upstream, *others: Upstream, patience: float = 5.0) -> AsyncIterator[str]:
+    """Agent `nora` and route `up` on a first target, and others that continue; nothing is ever left out for failing.
+
+    `patience`: seconds between two chunks of the others.
+    """
     target = Target(url=first.url, model="m", connect=2.0, first_token=3.0, between_chunks=1.0, total=20.0, retries=0)
     more = tuple(
-        Target(**{**_fields(target), "url": each.url, "continues": True, "between_chunks": 5.0}) for each in others
+        Target(**{**_fields(target), "url": each.url, "continues": True, "between_chunks": patience}) for each in others
     )
     settings = Settings(
         routes={"up": Route((target, *more))}, default_route="up", breaker=Breaker(failures=1000), var=tmp_path
@@ -137,8 +140,8 @@ def beginnings(seed: int) -> list[str]:
 
 
 async def each_run(run: Callable[[int], Awaitable[None]]) -> None:
-    """All runs, ten at once."""
-    free = asyncio.Semaphore(10)
+    """All runs, 25 at once: those that hang wait for a second each."""
+    free = asyncio.Semaphore(25)
 
     async def one(seed: int) -> None:
         async with free:
@@ -239,7 +242,11 @@ async def test_a_continuation_that_fails_too_ends_as_the_first_break_does(
 ) -> None:
     """It is tried once; then the apology or the error, with the code of the break that came first."""
     upstream.script = Script(["That is half", Hang()])
-    async with scripted(second) as other, gateway(tmp_path, upstream, other) as url, client(url) as asking:
+    async with (
+        scripted(second) as other,
+        gateway(tmp_path, upstream, other, patience=1.0) as url,
+        client(url) as asking,
+    ):
         heard = await Heard().ask(asking, "nora")
         assert heard.text.startswith("That is half") and heard.text.endswith(SORRY) and heard.finish == "stop"
         assert heard.extension["code"] == "upstream_stalled" and "continued" not in heard.extension

@@ -48,12 +48,14 @@ def conclusion(steps: Sequence[Step]) -> str:
     """Where the knee is, in a sentence."""
     held, over = knee(steps), beyond(steps)
     if over is None:
-        return f"{held.users} people were no limit: every step kept its promises." if held else "Nothing was measured."
+        return (
+            f"{held.users:,} people were no limit: every step kept its promises." if held else "Nothing was measured."
+        )
     if over.verdict == "not judged":
-        return f"{f'At least {held.users} people' if held else 'Nothing can be said'}: at {over.users} {over.says}."
+        return f"{f'At least {held.users:,} people' if held else 'Nothing can be said'}: at {over.users:,} {over.says}."
     if held is None:
-        return f"Already {over.users} people were too many: {over.says}."
-    return f"The knee is at {held.users} people: at {over.users} {over.says.removeprefix('broken: ')}."
+        return f"Already {over.users:,} people were too many: {over.says.removeprefix('broken: ')}."
+    return f"It bears {held.users:,} people; at {over.users:,} a promise breaks: {over.says.removeprefix('broken: ')}."
 
 
 def faults(steps: Sequence[Step], *, alone: bool) -> list[str]:

@@ -12,7 +12,6 @@ from gateway.store.known import REMEMBERED as KEY_REMEMBERED
 from tests.load.capacity import limits as ends
 from tests.load.capacity.__main__ import PARTS
 from tests.load.capacity.calculation import (
-    MONTH,
     REMEMBERED,
     Assumptions,
     assumed,
@@ -43,6 +42,7 @@ from tests.load.capacity.page import page, rounded
 from tests.load.capacity.speaking import AROUND, Pace, moment, speaking, stamp
 from tests.load.capacity.storing import Counted, each_turn
 from tests.load.capacity.streams import full
+from tests.load.capacity.told import told
 from tests.upstream import Script, scripted
 
 RUNG = Rung(100, 2000.0, 40.0, 0.5, 0.3, 4.0, 0.1, 0.0, 0)
@@ -122,6 +122,16 @@ def test_the_register_breaks_where_a_tenth_of_a_core_is_spent() -> None:
     assert found.starts * 2 * 0.5e-3 + all_of_them == pytest.approx(SPENT, rel=0.02)
 
 
+def test_a_month_of_words_fills_redis_a_day_of_them_does_not() -> None:
+    """Half the days, all but twice the sessions: keys and the time until a session's key expires are beside them."""
+
+    def fills(days: float) -> float:
+        return next(one.sessions for one in limits(FIGURES, replace(USUAL, kept_days=days)) if "memory" in one.name)
+
+    assert fills(15.0) == pytest.approx(2 * fills(30.0), rel=0.01)
+    assert fills(1.0) > 20 * fills(30.0)
+
+
 def test_limits_are_where_the_needs_say() -> None:
     """A process is as full as it may be at its limit, so is a Redis; the nearest limit comes first."""
     every = limits(FIGURES, USUAL)
@@ -129,6 +139,19 @@ def test_limits_are_where_the_needs_say() -> None:
     at = {limit.name: limit.sessions for limit in every}
     assert needs(round(at["one process"]), FIGURES, USUAL).cores == pytest.approx(1, rel=0.02)
     assert needs(round(at["the core of Redis"]), FIGURES, USUAL).redis == pytest.approx(1, rel=0.02)
+
+
+@pytest.mark.parametrize("sessions", [1, 1_000_000])
+def test_a_calculation_is_told(sessions: int) -> None:
+    """Every need and every limit in 80 columns; a limit stands below one heading or the other by the sessions."""
+    lines = list(told(sessions, FIGURES, Assumptions()))
+    text = "\n".join(lines)
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert lines[0].split()[-1] == f"{sessions:,}"
+    for limit in limits(FIGURES, Assumptions()):
+        heading = "At its end before that" if limit.sessions <= sessions else "Good for more"
+        if f"{limit.sessions:,.0f}" != "inf":
+            assert f" {limit.sessions:,.0f} sessions: {limit.name}" in text.partition(heading)[2].partition("\n\n")[0]
 
 
 def test_streams_of_a_core() -> None:
@@ -227,5 +250,5 @@ async def test_an_answer_that_is_not_whole_is_a_failure(steps: Sequence[str], wh
 def test_what_it_says_of_the_gateways_own_bounds_is_so() -> None:
     """The numbers of the gateway that the calculation repeats are the gateway's."""
     assert (Store().turns, sessions.MOST_INDEXED) == (ends.RECORDS, ends.INDEXED)
-    assert (MONTH, REMEMBERED) == (sessions.KEPT, KEY_REMEMBERED)
+    assert (Assumptions().kept_days, REMEMBERED) == (Store().kept_days, KEY_REMEMBERED)
     assert (SWEPT, SAVED) == (register.SWEEP, register.SAVED)

@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 from tests.load.steps import EDGES, FIRST_P95, Spread, Step
 
 WIDE, HIGH = 440, 250
-TALL = 290
+TALL = 370
 """The height of the chart that matters most."""
 LEFT, RIGHT, TOP, BOTTOM = 54, 14, 18, 34
 ROOM = 2.5
@@ -81,7 +81,7 @@ def columns(step: Step, label: str) -> Markup:
             f'<rect class="{kind}" x="{LEFT + at * slot + 1:.1f}" y="{top:.1f}" width="{slot - 2:.1f}" '
             f'height="{HIGH - BOTTOM - top:.1f}"><title>{beyond}: {count}</title></rect>'
         )
-        if not math.isinf(upper) and (round(upper * 20) % 4 == 0 or upper > 1):
+        if upper == EDGES[-1] or (upper <= 1 and round(upper * 20) % 4 == 0):
             parts.append(_text(LEFT + (at + 1) * slot, HIGH - BOTTOM + 15, f"{upper:g}", "middle"))
     parts.append(_text(WIDE - RIGHT, HIGH - 2, "seconds to the first words", "end"))
     parts += _marks(step, slot, edges)

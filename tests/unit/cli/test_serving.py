@@ -1,12 +1,13 @@
 """How connections are taken from the queue of those that wait."""
 
 import asyncio
+import os
 import socket
 from contextlib import ExitStack
 
 import uvloop
 
-from gateway.cli.serving import ACCEPTED, accepting
+from gateway.cli.serving import ACCEPTED, SHARED, accepting
 from gateway.http.protocol import listening
 
 CALLERS = 64
@@ -46,3 +47,12 @@ def test_one_turn_of_the_loop_accepts_several_callers() -> None:
     """Who waits for a busy process is taken by the handful: a busy loop turns seldom."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         assert runner.run(turns()) <= 2 * CALLERS / ACCEPTED
+
+
+def test_a_worker_that_starts_makes_no_other_wait_for_a_caller() -> None:
+    """The listener that another worker accepts on never blocks, whatever is made of the one that was inherited."""
+    with listening() as listener:
+        listener.setblocking(False)
+        for each in accepting([socket.socket(fileno=os.dup(listener.fileno()))], SHARED):
+            assert not os.get_blocking(listener.fileno())
+            each.close()

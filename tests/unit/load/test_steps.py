@@ -73,7 +73,9 @@ def test_the_knee() -> None:
     """It is the last step before the first that broke a promise; without a broken one it was not found."""
     broken = step(400, *[SLOW] * 10)
     assert knee([step(100), step(200), broken]) == step(200)
-    assert conclusion([step(100), step(200), broken]).startswith("The knee is at 200 people: at 400 first words")
+    assert conclusion([step(100), step(200), broken]).startswith(
+        "It bears 200 people; at 400 a promise breaks: first words"
+    )
     assert "no limit" in conclusion([step(100), step(200)])
     assert knee([broken]) is None and knee([]) is None and beyond([step(100), broken]) == broken
     assert "too many" in conclusion([broken]) and "Nothing" in conclusion([])

@@ -2,6 +2,10 @@
 
 import json
 import shutil
+import threading
+import time
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,6 +41,29 @@ def test_only_what_changed_is_embedded(tmp_path: Path) -> None:
     assert isinstance(done, Done)
     assert (done.built, done.version, done.files, done.passages) == (False, first, 3, 5)
     assert shelf.current() == first
+
+
+def test_who_goes_on_with_anothers_job_waits_for_what_is_still_written(tmp_path: Path) -> None:
+    """As long as it was told to, and no longer; without a word of that it does not wait at all."""
+    shelf = built(tmp_path, "lighthouse", LIGHTHOUSE)
+    write(tmp_path / "knowledge" / "lighthouse", {"log.txt": "A calm.\n"})
+    told: list[ingest.Event] = []
+    for patience in (0.0, 0.6, 20.0):
+        with ExitStack() as holding:
+            holding.enter_context(shelf.written())
+            if patience > 1:
+                later = threading.Timer(0.2, holding.pop_all().close)
+                later.start()
+            patient = replace(job(tmp_path, "lighthouse"), patience=patience)
+            began = time.monotonic()
+            build.build(patient, HashedModel().passage, told.append)
+            assert time.monotonic() - began > min(patience, 0.2)
+    first, second, *_, done = told
+    assert isinstance(first, Fault)
+    assert isinstance(second, Fault)
+    assert "is ingesting it" in first.problem
+    assert isinstance(done, Done)
+    later.join()
 
 
 def test_version_says_what_it_was_made_from(tmp_path: Path) -> None:

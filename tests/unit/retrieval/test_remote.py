@@ -38,6 +38,8 @@ PUFFINS = Query("When do puffins nest?")
 NEST = "lighthouse/birds.md#1"
 MAY = LIGHTHOUSE | {"birds.md": "# Birds\n\n## Puffins\n\nPuffins nest in May.\n"}
 
+BLANK = {"source": "", "title": "", "place": ""}
+"""What a row had before stays where it is not written over."""
 READ = """
 import json, sys, chromadb
 client = chromadb.HttpClient("127.0.0.1", int(sys.argv[1]))
@@ -342,6 +344,75 @@ async def test_a_damaged_version_is_not_served(server: Chroma, tmp_path: Path) -
         done = events(tmp_path / "here", server)[-1]
         assert isinstance(done, Done)
         await serves(searches, done.version)
+
+
+LAMP: list[float] = hashed("lamp").tolist()
+ODD = [
+    Row("0", LAMP, "The lamp.", {"id": "lighthouse/lamp.md#1"}),
+    Row("0", LAMP, "The lamp.", {"id": "a", "source": "b", "title": "c", "place": "first"}),
+    Row("0", LAMP, "", {"id": "a", "source": "b", "title": "c", "place": 0, "sentences": "%"}),
+    Row("0", LAMP, "", {"id": "a", "source": "b", "title": "c", "place": 0, "sentences": "AAAA"}),
+    Row("0", LAMP, "", {"id": "a", "source": "b", "title": "c", "place": 0, "sentences": ""}),
+    Row("0", LAMP, "", {"id": "a", "source": "b", "title": "c", "place": 99}),
+]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=["bare", "misplaced", "unreadable", "short", "empty", "far"])
+async def test_rows_that_no_gateway_wrote_are_an_error_and_no_more(server: Chroma, tmp_path: Path, odd: Row) -> None:
+    """A version with such a row opens nowhere and ends nothing: the version before it is served."""
+    first = ingested(tmp_path / "here", LIGHTHOUSE, server)
+    second = ingested(tmp_path / "here", MAY, server)
+    asking = Server(server.url)
+    held = asking.collection(f"lighthouse-{second}")
+    assert held is not None
+    asking.add(held.id, [replace(odd, metadata={**BLANK, **(odd.metadata or {})})], over=True)
+    asking.close()
+    async with serving(server, tmp_path / "there") as searches:
+        version, problem = searches.served("lighthouse")
+        assert version == first
+        assert f"{second}: lighthouse-{second} on the server is not what a gateway writes" in problem
+        assert (await asked(searches)).outcome == "hybrid"
+
+
+async def test_a_version_that_is_damaged_while_it_is_served_is_left(
+    server: Chroma, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The first search that fails has it tried: the one before it is served, and whoever asked had an answer."""
+    first = ingested(tmp_path / "here", LIGHTHOUSE, server)
+    second = ingested(tmp_path / "here", MAY, server)
+    async with serving(server, tmp_path / "there") as searches:
+        assert searches.served("lighthouse") == (second, "")
+        asking = Server(server.url)
+        asking.remove(f"lighthouse-{second}")
+        asking.close()
+        for _ in range(20):
+            found = await asked(searches)
+            assert found.passages[0].id == NEST
+        await becomes(searches, ["knowledge:lighthouse:current"])
+        assert searches.served("lighthouse")[0] == first
+        assert (await asked(searches)).outcome == "hybrid"
+    assert caplog.text.count("search failed") <= 1
+
+
+async def test_a_server_that_lost_everything_leaves_the_words_until_the_next_ingest(
+    server: Chroma, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Turns are answered by words, the log says so once, and what is ingested anew is served by itself."""
+    ingested(tmp_path / "here", LIGHTHOUSE, server)
+    async with serving(server, tmp_path / "there") as searches:
+        asking = Server(server.url)
+        for held in list(asking.collections()):
+            asking.remove(held.name)
+        asking.close()
+        await becomes(searches, ["knowledge:lighthouse:current"])
+        for _ in range(20):
+            found = await asked(searches)
+            assert (found.outcome, found.reason, found.passages[0].id) == ("lexical", "unavailable", NEST)
+        again = ingested(tmp_path / "here", LIGHTHOUSE, server)
+        await serves(searches, again)
+        assert (await asked(searches)).outcome == "hybrid"
+    assert caplog.text.count("search failed") == 1
+    assert caplog.text.count("there is no version of it: run `gateway ingest`") == 1
 
 
 def test_vectors_that_are_not_found_refuse_the_version(server: Chroma, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Sealed versions and the pointer."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -48,6 +49,39 @@ def test_pointer_is_always_whole(shelf: Shelf) -> None:
     done.set()
     reader.join()
     assert seen == set(names)
+
+
+def test_whoever_points_does_not_meet_another_who_does(shelf: Shelf) -> None:
+    """Several at once, as a machine's workers are that have read a version of a server's: each of them has pointed."""
+    name, failed = sealed(shelf), list[BaseException]()
+
+    def point() -> None:
+        try:
+            for _ in range(30):
+                shelf.point(name)
+        except OSError as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=point) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    assert shelf.current() == name
+    assert sorted(entry.name for entry in shelf.path.iterdir()) == [name, "current"]
+
+
+def test_a_pointer_that_a_crash_left_half_written_is_swept(shelf: Shelf) -> None:
+    """What is old is deleted; what somebody may be writing just now is not."""
+    shelf.point(sealed(shelf))
+    old, new = shelf.path / ".current.1.new", shelf.path / ".current.2.new"
+    old.write_text("x")
+    new.write_text("x")
+    os.utime(old, (0, 0))
+    with shelf.written():
+        shelf.sweep()
+    assert (old.exists(), new.exists()) == (False, True)
 
 
 def test_pointer_names_sealed_versions_only(shelf: Shelf) -> None:
@@ -110,9 +144,9 @@ def test_candidates_are_never_newer_than_the_pointer(shelf: Shelf) -> None:
     names = [sealed(shelf) for _ in range(3)]
     shelf.point(names[1])
     assert shelf.candidates() == [names[1], names[0]]
-    assert shelf.before(names[1]) == names[0]
+    assert versions.before("lighthouse", names[1], shelf.sealed()) == names[0]
     with pytest.raises(KnowledgeError, match="no version before"):
-        shelf.before(names[0])
+        versions.before("lighthouse", names[0], shelf.sealed())
 
 
 def test_unreadable_description_is_a_knowledge_error(shelf: Shelf) -> None:

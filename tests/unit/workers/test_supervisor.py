@@ -15,6 +15,7 @@ import pytest
 
 from gateway.errors import ConfigurationError
 from gateway.workers import Folder, Handed, NotServing, Pace, Plan, Supervisor, folder, words
+from gateway.workers.life import LATE
 
 WORKER = """
 import json, os, pathlib, signal, socket, sys, time
@@ -147,6 +148,20 @@ async def test_one_that_stands_still_is_killed_with_evidence(tmp_path: Path, cap
     assert "was ended by SIGABRT" in caplog.text
 
 
+async def test_nobody_is_killed_when_the_whole_machine_stood_still(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the supervisor stood still too, who was silent meanwhile has all the time again to say a word."""
+    async with staged(tmp_path, 1) as stage:
+        pid = stage.began()[0][1]
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(BRISK.silence + 2 * LATE)  # noqa: ASYNC251  (the loop stands still)
+        os.kill(pid, signal.SIGCONT)
+        await asyncio.sleep(BRISK.silence)
+        assert stage.began() == [(0, pid)]
+    assert "is killed" not in caplog.text
+
+
 async def test_one_that_hears_no_signal_is_killed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A stopped process, which SIGABRT does not end, is ended by SIGKILL."""
     async with staged(tmp_path, 1) as stage:
@@ -266,14 +281,14 @@ async def test_a_supervisor_that_is_gone_is_noticed(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_empty_and_goes_with_its_supervisor(tmp_path: Path) -> None:
-    """It holds a place for metrics and nothing else; one that was left behind goes, one in use stays."""
+    """It holds its lock and nothing else; one that was left behind goes, one in use stays."""
     left = tmp_path / "workers" / "left"
     left.mkdir(parents=True)
     (left / "lock").touch()
     with folder(tmp_path) as first, folder(tmp_path) as second:
         assert not left.exists()
         assert first.path != second.path
-        assert list(first.metrics.iterdir()) == []
+        assert [path.name for path in first.path.iterdir()] == ["lock"]
         assert isinstance(first, Folder)
     assert list((tmp_path / "workers").iterdir()) == []
 

@@ -56,7 +56,7 @@ def test_nothing_is_loaded() -> None:
 def test_what_was_measured_is_shown() -> None:
     """The knee, the promise that broke, percentiles, agreement, endings, habits, machine, commit."""
     text = page(told(step(100), step(200, 7.0)))
-    assert "The knee is at 100 people" in text and "first words p95 7.00 s" in text
+    assert "It bears 100 people" in text and "first words p95 7.00 s" in text
     for figure in (
         "412 ms",
         "37 ms",
