@@ -123,20 +123,20 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
         yield started
 
 
-def settings(var: Path, url: str = "", timeout: float = 0.05) -> Settings:
+def settings(var: Path, url: str = "", timeout: float = 0.05, days: int = 30) -> Settings:
     given = Settings(var=var, redis_url=url)
-    return replace(given, store=replace(given.store, timeout=timeout))
+    return replace(given, store=replace(given.store, timeout=timeout, kept_days=days))
 
 
 @contextlib.asynccontextmanager
 async def opened(
-    server: Server, var: Path, *, lease: float = 30.0, limit: float = 2.0, missed: float = 5.0
+    server: Server, var: Path, *, lease: float = 30.0, limit: float = 2.0, missed: float = 5.0, days: int = 30
 ) -> AsyncIterator[Store]:
     """A store on `server`, as a process with `var` has it; there, unless the server is not.
 
-    `limit` is `store.timeout`: long, where a busy machine must not count as a slow store.
+    `limit` is `store.timeout`: long, where a busy machine must not count as a slow store; `days`, `store.kept_days`.
     """
-    async with store.opened(settings(var, server.url, limit), lease=lease, missed=missed) as given:
+    async with store.opened(settings(var, server.url, limit, days), lease=lease, missed=missed) as given:
         if server.process is not None:
             assert await given.reached(5)
         yield given

@@ -1,4 +1,5 @@
 """Ingests that a running service was asked for: one after the other, and whoever likes may watch, from any process.
+What one process leaves another one goes on with.
 
 A job's events come from a child process through one thread; the loop only notes them. Building takes what the
 processors have to spare (`NICE`): turns are answered beside it.

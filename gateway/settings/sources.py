@@ -94,6 +94,7 @@ RULES = {
     (Store, "timeout"): Rule(above=0, most=10),
     (Store, "prefix"): Rule(pattern=r"[A-Za-z0-9_-]{1,64}", says="1 to 64 letters, digits, hyphens and underscores"),
     (Store, "turns"): Rule(least=0, most=100_000),
+    (Store, "kept_days"): Rule(least=1, most=3650),
     (Simli, "dialect"): Rule(choices=("auto", "current", "legacy")),
     (Simli, "timeout"): _SECONDS,
     (Simli, "patience"): Rule(least=0, most=600),

@@ -166,6 +166,9 @@ class Store:
     """Of every key and channel."""
     turns: int = 1000
     """So many records of the last turns are kept, and as many of refused ones; 0: none."""
+    kept_days: int = 30
+    """Days that a session's record, its words and its transcript are kept after its key has expired; so long at most a
+    turn's record, too."""
 
 
 @dataclass(frozen=True, slots=True)

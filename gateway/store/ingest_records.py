@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import orjson
 
-from gateway.errors import Draining, Fault
+from gateway.errors import Draining, Fault, GatewayError
 from gateway.store.typed import value
 from gateway.types.knowledge import IngestJob
 
@@ -44,8 +44,9 @@ class Told(NamedTuple):
         job = self.job
         killed = job.killed + (bool(self.process) and job.state == "running")
         if killed > MOST_KILLED or now - self.at > LATE:
-            faults = (*job.faults, Fault("", 0, "", FATAL if killed > MOST_KILLED else GONE))
-            return replace(job, state="failed", ended=self.at, faults=faults, code=Draining.code, killed=killed)
+            error = GatewayError(FATAL) if killed > MOST_KILLED else Draining(GONE)
+            faults = (*job.faults, Fault("", 0, "", error.message))
+            return replace(job, state="failed", ended=self.at, faults=faults, code=error.code, killed=killed)
         note = DIED if self.process else HANDED_ON
         return replace(job, state="waiting", notes=(note,), faults=(), attempts=job.attempts + 1, killed=killed)
 

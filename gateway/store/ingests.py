@@ -34,6 +34,8 @@ GATHERING = 0.1
 BUSY = "{}: job {} is ingesting it; wait until it has ended."
 LOOK = 1.0
 """Seconds after which a job is looked at again where no signal came."""
+AGAIN = 60.0
+"""Seconds after which a job is told again that has not changed: how long one has no process is counted from there."""
 ROUND = 1.0
 """Seconds between two looks for jobs without a process, where no signal came."""
 
@@ -58,6 +60,7 @@ class Ingests:
     publish: Callable[[str, dict[str, Any]], None]
     place: str
     clock: Callable[[], float] = time.time
+    again: float = AGAIN
     _own: dict[str, _Own] = field(default_factory=dict)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _watching: dict[str, set[asyncio.Event]] = field(default_factory=dict)
@@ -128,8 +131,7 @@ class Ingests:
 
     def returned(self) -> None:
         """The store is there; it may have lost what it was told."""
-        for own in self._own.values():
-            own.written = None
+        self._untold()
         self._changed.set()
 
     def heard(self, told: Any) -> None:
@@ -169,9 +171,10 @@ class Ingests:
                 del self._watching[id_]
 
     async def run(self) -> None:
-        """Write what has changed, until cancelled."""
+        """Write what has changed, and everything once in a while, until cancelled."""
         while True:
-            await self._changed.wait()
+            if not await happened(self._changed, self.again):
+                self._untold()
             self._changed.clear()
             try:
                 await self._write()
@@ -184,6 +187,11 @@ class Ingests:
         """The process is about to end: write what is not written. Never raises."""
         with suppress(StoreUnavailable):
             await self._write()
+
+    def _untold(self) -> None:
+        """All is to be told again."""
+        for own in self._own.values():
+            own.written = None
 
     async def _write(self) -> None:
         """Have the store know what this process knows. Raises StoreUnavailable."""

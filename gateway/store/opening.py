@@ -28,6 +28,8 @@ START = 0.3
 """Seconds that a start waits for the store; it goes on without, and the store comes when it comes."""
 STORE = "store"
 """The folder of the gateway's own, in `var`."""
+DAY = 86_400
+"""Seconds."""
 LAST = 1.0
 """Seconds for what is still to be told at the end."""
 
@@ -84,8 +86,9 @@ async def opened(settings: Settings, *, lease: float = limits.LEASE, missed: flo
         signals.subscribe(INGEST, ingests.heard)
         signals.subscribe(SIGNAL, lambda _: register.stale())
         signals.on_listening(register.stale)
-        sessions = Sessions(connection, words)
-        turns = Turns(connection, records, sessions.alone, settings.store.turns)
+        kept = settings.store.kept_days * DAY
+        sessions = Sessions(connection, words, kept)
+        turns = Turns(connection, records, sessions.alone, settings.store.turns, kept=kept)
         for returned in (members.returned, register.returned, limiting.renew, turns.write, ingests.returned):
             connection.on_return(returned)
         await stack.enter_async_context(connection.opened())

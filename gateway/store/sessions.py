@@ -1,6 +1,6 @@
 """Sessions: their records, how many are open at once, the words of their turns, and their transcripts.
 
-    {prefix}:session:{id}       hash       the record; gone a month after the session's key expires
+    {prefix}:session:{id}       hash       the record; gone `[store] kept_days` after the session's key expires
     {prefix}:words:{id}         list       what was said, line by line, while the session ran
     {prefix}:transcript:{id}    string     what was said, once that is settled
     {prefix}:sessions           sorted     ids by when they began
@@ -30,8 +30,6 @@ from gateway.types.simli import Spoken
 logger = logging.getLogger("gateway.store")
 
 ID = re.compile(r"ses_[a-z0-9]{12}")
-KEPT = 30 * 86_400
-"""Seconds that all of it is kept after the session's key has expired."""
 MARGIN = 60
 """Seconds that a place is held beyond the idle limit: turns and limits are not told at the same moment."""
 MOST_LISTED = 200
@@ -128,11 +126,17 @@ SCRIPTS = (SAY,)
 
 
 class Sessions:
-    """The sessions of a store. What can fail raises StoreUnavailable."""
+    """The sessions of a store. What can fail raises StoreUnavailable.
 
-    def __init__(self, connection: Connection, errands: Errands, clock: Callable[[], float] = time.time) -> None:
+    `kept`: seconds that all of one is kept after its key has expired.
+    """
+
+    def __init__(
+        self, connection: Connection, errands: Errands, kept: int, clock: Callable[[], float] = time.time
+    ) -> None:
         self._connection = connection
         self._errands = errands
+        self._kept = kept
         self._clock = clock
         self._lone: dict[tuple[str, float], str] = {}
         self._index, self._open, self._due = (
@@ -147,7 +151,7 @@ class Sessions:
         now = self._clock()
         counted, by_agent = session.flow != "link", session.flow != "e2e"
         free = min(session.expires, now + session.idle + MARGIN)
-        kept = max(1, int(session.expires - now)) + KEPT
+        kept = max(1, int(session.expires - now)) + self._kept
         flat: list[str] = [part for pair in records.written(session).items() for part in pair]
         keys = [self._record(session.id), self._open, self._index, self._due, self._of(session.agent)]
         limits = (limit, now, int(counted), session.id, free, session.expires, kept, int(by_agent), MOST_INDEXED)
@@ -203,7 +207,7 @@ class Sessions:
 
     async def settle(self, transcript: Transcript, until: float) -> None:
         """Keep a transcript that will not change any more."""
-        kept = max(1, int(until - self._clock())) + KEPT
+        kept = max(1, int(until - self._clock())) + self._kept
         await self._connection.take(
             ("SET", self._transcript(transcript.session), records.kept(transcript), "EX", kept),
             ("ZREM", self._due, transcript.session),

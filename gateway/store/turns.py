@@ -1,6 +1,6 @@
 """The last turns, as an operator asks for them: a record each, right across processes, and written behind the answers.
 
-    {prefix}:turns            sorted     records by when the turn began; the newest ones, for a month
+    {prefix}:turns            sorted     records by when the turn began; the newest ones, for `[store] kept_days`
     {prefix}:turns:refused    sorted     those of requests that were refused: a flood of them drives out no other
 
 Nothing of a turn waits for its record: it is put down here, and one errand writes all that were put down meanwhile.
@@ -20,7 +20,7 @@ from gateway.store import turn_records
 from gateway.store.connection import Connection, Script
 from gateway.store.errands import Errands
 from gateway.store.following import Following
-from gateway.store.sessions import KEPT, MARGIN
+from gateway.store.sessions import MARGIN
 from gateway.types import Turn, TurnRecord, WantedTurns
 
 BATCH = 50
@@ -108,7 +108,8 @@ class _Shelf:
 
 
 class Turns:
-    """The last turns. `most` are kept of each kind; `alone` names an agent's only session that was open at a time."""
+    """The last turns. `most` are kept of each kind, and for `kept` seconds; `alone` names an agent's only session that
+    was open at a time."""
 
     def __init__(
         self,
@@ -116,12 +117,15 @@ class Turns:
         errands: Errands,
         alone: Callable[[str, float], Awaitable[str]],
         most: int,
+        *,
+        kept: int,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._connection = connection
         self._errands = errands
         self._alone = alone
         self._most = most
+        self._kept = kept
         self._clock = clock
         self._answered, self._refused = (
             _Shelf(connection.key(*parts), deque(maxlen=min(most, OWN)), deque(maxlen=min(most, OWN)))
@@ -191,7 +195,7 @@ class Turns:
     async def _stored(self, shelf: _Shelf, wanted: WantedTurns) -> list[TurnRecord]:
         """As many as are wanted, of all processes."""
         found: list[TurnRecord] = []
-        start, oldest = 0, self._clock() - KEPT
+        start, oldest = 0, self._clock() - self._kept
         while len(found) < wanted.limit:
             command = ("ZREVRANGEBYSCORE", shelf.key, "+inf", oldest, "LIMIT", start, BATCH)
             (texts,) = await self._connection.take(command)
@@ -211,7 +215,13 @@ class Turns:
 
     async def _written(self, shelf: _Shelf, batch: Sequence[_Kept]) -> None:
         """Write these. Raises StoreUnavailable; they are tried again then, when the next turn ends."""
-        arguments: list[str | float] = [self._most, self._clock() - KEPT, MARGIN, KEPT, self._following.channel]
+        arguments: list[str | float] = [
+            self._most,
+            self._clock() - self._kept,
+            MARGIN,
+            self._kept,
+            self._following.channel,
+        ]
         keys = [shelf.key]
         told: list[str | float] = []
         for kept in batch:

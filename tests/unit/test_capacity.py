@@ -12,7 +12,6 @@ from gateway.store.known import REMEMBERED as KEY_REMEMBERED
 from tests.load.capacity import limits as ends
 from tests.load.capacity.__main__ import PARTS
 from tests.load.capacity.calculation import (
-    MONTH,
     REMEMBERED,
     Assumptions,
     assumed,
@@ -121,6 +120,16 @@ def test_the_register_breaks_where_a_tenth_of_a_core_is_spent() -> None:
     found = needs(round(one.sessions), FIGURES, USUAL)
     all_of_them = found.keys * (30e-6 / SWEPT + 60e-6 / SAVED)
     assert found.starts * 2 * 0.5e-3 + all_of_them == pytest.approx(SPENT, rel=0.02)
+
+
+def test_a_month_of_words_fills_redis_a_day_of_them_does_not() -> None:
+    """Half the days, all but twice the sessions: keys and the time until a session's key expires are beside them."""
+
+    def fills(days: float) -> float:
+        return next(one.sessions for one in limits(FIGURES, replace(USUAL, kept_days=days)) if "memory" in one.name)
+
+    assert fills(15.0) == pytest.approx(2 * fills(30.0), rel=0.01)
+    assert fills(1.0) > 20 * fills(30.0)
 
 
 def test_limits_are_where_the_needs_say() -> None:
@@ -241,5 +250,5 @@ async def test_an_answer_that_is_not_whole_is_a_failure(steps: Sequence[str], wh
 def test_what_it_says_of_the_gateways_own_bounds_is_so() -> None:
     """The numbers of the gateway that the calculation repeats are the gateway's."""
     assert (Store().turns, sessions.MOST_INDEXED) == (ends.RECORDS, ends.INDEXED)
-    assert (MONTH, REMEMBERED) == (sessions.KEPT, KEY_REMEMBERED)
+    assert (Assumptions().kept_days, REMEMBERED) == (Store().kept_days, KEY_REMEMBERED)
     assert (SWEPT, SAVED) == (register.SWEEP, register.SAVED)

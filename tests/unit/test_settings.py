@@ -161,6 +161,7 @@ def test_all_faults_come_at_once() -> None:
             "0.1 at least",
         ),
         ("[store]\nturns = -1", "store.turns", "0 at least"),
+        ("[store]\nkept_days = 0", "store.kept_days", "1 at least"),
         (TARGET + "key_env = 'NOT_SET'", "routes.main.targets[0].key_env", "NOT_SET is not set"),
         (TARGET + "key_env = 'sk-1'", "routes.main.targets[0].key_env", "name of an environment variable"),
         (TARGET + "total = 1", "routes.main.targets[0].total", "less than first_token (3)"),

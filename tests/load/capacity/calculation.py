@@ -40,6 +40,7 @@ class Assumptions:
     full: float = _says(0.6, "share of a core, the gateway's or Redis', that is used in that second")
     workers: float = _says(1.0, "processes (cores) in a pod")
     passages: float = _says(10_000, "passages of a collection (of those that were measured)")
+    kept_days: float = _says(30.0, "days that what was said in a session is kept (`[store] kept_days`)")
     redis_gb: float = _says(64.0, "gigabytes of memory of one Redis")
     token: float = _says(4.5, "bytes of a prompt in a token")
 
@@ -102,7 +103,7 @@ class Needs:
     """Of Redis, a second."""
     redis_mbit: float
     kept: float
-    """Gigabytes in Redis: what was said is kept for a month."""
+    """Gigabytes in Redis: what was said, for as long as it is kept."""
     keys: float
     """Of sessions, known to every process: those begun in the last hour and some, as the assumptions say."""
     keys_memory: float
@@ -119,8 +120,8 @@ class Needs:
     """Sessions begun in a second."""
 
 
-MONTH = 30 * 86_400
-"""Seconds that a session's record and words are kept (`store.sessions.KEPT`)."""
+DAY = 86_400
+"""Seconds."""
 REMEMBERED = 600
 """Seconds that a session's key is remembered when it has expired (`store.known.REMEMBERED`)."""
 FEWEST = 2
@@ -165,7 +166,7 @@ def needs(sessions: int, figures: Figures, given: Assumptions) -> Needs:
     pods = max(FEWEST, math.ceil(cores / given.workers))
     starts = sessions / given.session
     session_bytes = sizes.session + given.session / given.cycle * sizes.words
-    kept = starts * given.day * given.launched * (MONTH + given.longest)
+    kept = starts * given.day * given.launched * (given.kept_days * DAY + given.longest)
     keys = starts * given.launched * (REMEMBERED + given.longest)
     agent = _cost(figures, "agent")
     return Needs(

@@ -55,10 +55,10 @@ def limits(figures: Figures, given: Assumptions) -> list[Limit]:
         Limit(
             1e6 * given.redis_gb / each.kept if each.kept else math.inf,
             "the memory of Redis",
-            f"what was said in a month fills the {given.redis_gb:g} GB of one Redis",
-            "`transcript: false` in agent files, where nobody reads it; a larger Redis; else the month must become a"
-            " setting",
-            hard=True,
+            f"what was said in {given.kept_days:g} days fills the {given.redis_gb:g} GB of one Redis",
+            "`[store] kept_days`: half the days, twice the sessions; `transcript: false` in agent files, where nobody"
+            " reads it; a larger Redis",
+            hard=False,
         ),
         Limit(
             given.full / one.core * a_turn,
@@ -85,7 +85,7 @@ def limits(figures: Figures, given: Assumptions) -> list[Limit]:
             INDEXED / LISTED * given.session / given.launched if given.launched else math.inf,
             "the list of sessions",
             "it goes back less than an hour",
-            "ask for a session by its id: each is there for a month, whatever is listed",
+            "ask for a session by its id: each is there for `[store] kept_days`, whatever is listed",
             hard=False,
         ),
         Limit(

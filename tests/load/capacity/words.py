@@ -72,7 +72,7 @@ is a round trip. The processor time is that of Redis' process, with its append-o
 REDIS_HEAD = ("a turn", "commands", "reads", "Redis' processor", "bytes in", "bytes out", "of which (a call)")
 SIZES = """
 In Redis' memory: a session's record {session} bytes, a turn's words in it {words}, a record among the last turns
-{record}, a key {key}. A session's record and words are kept for a month.
+{record}, a key {key}. A session's record and words are kept for `[store] kept_days`.
 """
 KNOWLEDGE = """
 ## Knowledge

@@ -11,7 +11,8 @@ import pytest
 from gateway.errors import Conflict, Fault, NotFound, StoreUnavailable
 from gateway.store import Store
 from gateway.store.ingest_records import FATAL, HANDED_ON, LATE, read, written
-from gateway.store.ingests import MOST, ROUND
+from gateway.store.ingests import MOST, ROUND, Ingests
+from gateway.store.upkeep import kept_up
 from gateway.types.knowledge import Ingesting, IngestJob
 from tests.stores import INGESTED, Server, opened, until
 
@@ -179,7 +180,7 @@ async def test_a_job_that_kills_its_processes_does_not_kill_them_all(server: Ser
             async with asyncio.timeout(0.3):
                 await anext(last.ingests.moved())
         (job,) = await last.ingests.listed()
-        assert (job.state, job.code, job.attempts, job.killed) == ("failed", "shutting_down", 3, 3)
+        assert (job.state, job.code, job.attempts, job.killed) == ("failed", "internal_error", 3, 3)
         assert job.faults[-1].problem == FATAL
         await last.ingests.begin(replace(INGESTED, id=TOWER.id))
 
@@ -223,3 +224,25 @@ async def test_a_take_over_without_an_answer_is_asked_for_again(server: Server, 
         assert await other.ingests._taken(*wish)
         later = wish[1], written("another", wish[1], 1.0)
         assert not await other.ingests._taken(told, *later)
+
+
+async def test_a_job_that_does_not_change_is_told_again(server: Server, tmp_path: Path) -> None:
+    """A step may take long; the time of a job without a process is counted from when its process was last there."""
+    async with opened(server, tmp_path) as store:
+        now = [100.0]
+        given = store.ingests
+        mine = Ingests(given.connection, given.members, given.publish, given.place, lambda: now[0], again=0.02)
+        await mine.begin(INGESTED)
+        async with kept_up(mine.run()):
+            mine.tell(INGESTED)
+            now[0] = 200.0
+            await told(server, 200.0)
+            now[0] = 300.0
+            await told(server, 300.0)
+
+
+async def told(server: Server, at: float) -> None:
+    """Wait until the store has a job as it was told then."""
+    async with asyncio.timeout(2):
+        while not server.say("GET", f"gateway:ingest:{INGESTED.id}").endswith(f",{at}]"):  # noqa: ASYNC110 nothing tells of it
+            await asyncio.sleep(0.01)

@@ -77,7 +77,7 @@ async def test_a_place_is_free_by_itself(server: Server, tmp_path: Path) -> None
     async with opened(server, tmp_path) as store:
         now = time.time()
         clock = [now]
-        sessions = Sessions(store.connection, store.sessions._errands, lambda: clock[0])
+        sessions = Sessions(store.connection, store.sessions._errands, 86_400, lambda: clock[0])
         assert await sessions.begin(session("a", started=now, expires=now + 3660, idle=100), 2) == 0
         assert await sessions.begin(session("b", started=now, expires=now + 50), 2) == 1
         clock[0] = now + 51
@@ -194,16 +194,17 @@ async def test_words_are_bounded(server: Server, tmp_path: Path) -> None:
         )
 
 
-async def test_everything_of_a_session_goes_by_itself(server: Server, tmp_path: Path) -> None:
-    """Record, words and transcript expire a month after the session's key; the list then forgets it."""
-    async with opened(server, tmp_path) as store:
+@pytest.mark.parametrize("days", [1, 30])
+async def test_everything_of_a_session_goes_by_itself(server: Server, tmp_path: Path, days: int) -> None:
+    """Record, words and transcript expire so many days after the session's key; the list then forgets it."""
+    async with opened(server, tmp_path, days=days) as store:
         one = session("a")
         await store.sessions.begin(one, 0)
         store.sessions.turned(turn(one.id, "Hello?"))
         await words(store, one.id, 1)
         await store.sessions.settle(Transcript(one.id, "ready", "none", "x"), one.expires)
         for kind in ("session", "words", "transcript"):
-            assert 30 * 86_400 < server.say("TTL", f"gateway:{kind}:{one.id}") <= 30 * 86_400 + 3661
+            assert days * 86_400 < server.say("TTL", f"gateway:{kind}:{one.id}") <= days * 86_400 + 3661
         server.say("DEL", f"gateway:session:{one.id}")
         assert await store.sessions.listed() == []
         assert server.say("ZCARD", "gateway:sessions") == 0

@@ -11,7 +11,6 @@ import pytest
 from gateway import store as stores
 from gateway.errors.redaction import redacted
 from gateway.store import turn_records
-from gateway.store.sessions import KEPT
 from gateway.store.turn_records import LONGEST
 from gateway.store.turns import REFUSED, Turns
 from gateway.types import Attempted, Passage, Retrieved, Turn, WantedTurns
@@ -71,15 +70,15 @@ async def test_a_turn_is_never_missing(server: Server, tmp_path: Path) -> None:
             await asyncio.sleep(0.001)
 
 
-async def test_what_is_older_than_a_month_is_gone(server: Server, tmp_path: Path) -> None:
+async def test_what_is_older_than_is_kept_is_gone(server: Server, tmp_path: Path) -> None:
     """It is not shown, and the next record drives it out."""
-    async with opened(server, tmp_path) as store:
-        old = turn_records.record(turn("old", started=time.time() - KEPT - 1))
+    async with opened(server, tmp_path, days=2) as store:
+        old = turn_records.record(turn("old", started=time.time() - 2 * 86_400 - 1))
         server.say("ZADD", KEY, int(old.at), turn_records.written(old))
         assert await ids(store.turns) == []
         store.turns.turned(turn("new"), redacted)
         for _ in range(500):
-            if server.say("ZRANGEBYSCORE", KEY, "-inf", int(time.time() - KEPT)) == []:
+            if server.say("ZRANGEBYSCORE", KEY, "-inf", int(time.time() - 2 * 86_400)) == []:
                 break
             await asyncio.sleep(0.01)
         assert await ids(store.turns) == ["new"] and server.say("ZCARD", KEY) == 1
@@ -108,7 +107,9 @@ async def test_a_flood_of_refusals_is_not_written_down(server: Server, tmp_path:
     """So many of a second have a record; the next second has its own; answered turns all have theirs."""
     async with opened(server, tmp_path) as store:
         now = [time.time()]
-        turns = Turns(store.connection, store.turns._errands, store.sessions.alone, 1000, lambda: now[0])
+        turns = Turns(
+            store.connection, store.turns._errands, store.sessions.alone, 1000, kept=86_400, clock=lambda: now[0]
+        )
         for number in range(5000):
             turns.turned(turn(f"r{number}", outcome="refused"), redacted)
             if number % 50 == 0:
