@@ -228,9 +228,13 @@ class Shared:
     url = ""
 
 
+PATIENT = 1.0
+"""Seconds for an answer of the shared store: a busy machine must not count as a store that is away."""
+
+
 def sharing(settings: Settings) -> Settings:
     """The settings with the shared store in the place of one of the gateway's own."""
     if settings.redis_url or not Shared.url:
         return settings
-    prefix = f"t{secrets.token_hex(8)}"
-    return replace(settings, redis_url=Shared.url, store=replace(settings.store, prefix=prefix))
+    store = replace(settings.store, prefix=f"t{secrets.token_hex(8)}", timeout=max(settings.store.timeout, PATIENT))
+    return replace(settings, redis_url=Shared.url, store=store)

@@ -103,18 +103,20 @@ class Register:
     async def refresh(self) -> None:
         """Look whether the store has a change, and put both accounts together. Raises StoreUnavailable."""
         async with self._looking:
+            before = self._mark
             (told,) = await self._connection.take(("MGET", *self._names[:2]))
             mark = (str(told[0] or ""), str(told[1] or ""))
             whole, self._whole = self._whole, True  # `returned` may come while all is read: then it is read again
             try:
-                if not whole or mark != self._mark:
-                    changed = await self._changes(mark) if whole else None
+                if not whole or mark not in {before, self._mark}:
+                    changed = await self._changes(before, mark) if whole else None
                     if changed is None:
                         await self._read_all(mark[0])
                         await self._save()
                     else:
                         await self._read_some(changed)
-                    self._mark = mark
+                    if self._mark == before:  # else a change of one's own came meanwhile, and moved it
+                        self._mark = mark
             except BaseException:
                 self._whole = False
                 raise
@@ -137,14 +139,13 @@ class Register:
         await self._save()
         return generation
 
-    async def _changes(self, mark: tuple[str, str]) -> set[str] | None:
+    async def _changes(self, last: tuple[str, str], mark: tuple[str, str]) -> set[str] | None:
         """What has changed since the last look; None where nobody can tell."""
-        store, before = self._mark
-        if store != mark[0]:
+        if last[0] != mark[0]:
             return None
         for most in (NEWEST, MOST):
             (lines,) = await self._connection.take(("LRANGE", self._names[4], 0, most - 1))
-            changed = since(lines, before, mark[1])
+            changed = since(lines, last[1], mark[1])
             if changed is not None or len(lines) < most:
                 return changed
         return None

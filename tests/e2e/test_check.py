@@ -116,7 +116,7 @@ async def test_knowledge_that_is_not_what_its_files_are(place: Path, var: Path) 
     file = place / "knowledge" / "tower" / "tower.md"
     file.write_text("# The tower\n\nIt is forty metres tall.\n")
     code, found = await checked(place)
-    assert code == 78 and found["knowledge tower"]["says"] == "was never ingested"
+    assert code == 78 and found["knowledge tower"]["says"] == "there is no version of it"
     assert found["embedding model"]["level"] == "fault"
     (place / "var" / "models").mkdir(parents=True)
     model = next((var / "models").glob("multilingual*"))

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.__main__ import surroundings
-from tests.load.aims import Aim, deployment, own
+from tests.load.aims import SAMPLES, Aim, deployment, own
 from tests.load.plan import (
     HALVINGS,
     QUICK_SECONDS,
@@ -39,8 +39,10 @@ from tests.serving import ROOT
 
 SHOWN = 3
 """Of what was wrong, at the end; the report has more."""
+MOST_WORKERS = 64
 GRACE = 60.0
 """Seconds beyond the plan after which the generator is stopped."""
+NOBODY = Aim("http://127.0.0.1/v1", SAMPLES)
 
 
 def arguments() -> argparse.Namespace:
@@ -64,6 +66,8 @@ def planned(given: argparse.Namespace, aim: Aim, folder: Path, key: str) -> Plan
         users = [int(each) for each in given.users.split(",")] if given.users else list(usual)
     except ValueError as failed:
         raise Wrong(f"USERS={given.users[:80]}: whole numbers, by commas.") from failed
+    if not 1 <= given.workers <= MOST_WORKERS:
+        raise Wrong(f"WORKERS={given.workers}: 1 to {MOST_WORKERS}.")
     return Plan(
         aim.url,
         aim.models,
@@ -111,6 +115,7 @@ def generated(plan: Plan) -> list[Step]:
         env={"PATH": os.defpath, "PYTHONPATH": str(ROOT)},
         stdin=subprocess.PIPE,
         text=True,
+        process_group=0,  # Ctrl-C is for this process, which ends that one
     )
     try:
         running.communicate(plan.told(), timeout=plan.duration + GRACE)
@@ -141,13 +146,19 @@ def main() -> int:
     began = time.monotonic()
     around: dict[str, Any] = {**surroundings(), "commit": commit()}
     folder = given.out.resolve() / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
-    folder.mkdir(parents=True, exist_ok=True)
     try:
+        planned(given, NOBODY, folder, key)  # what cannot be is said before anything is started
+        folder.mkdir(parents=True, exist_ok=True)
         with aimed(given, folder, key) as aim:
             plan = planned(given, aim, folder, key)
             print(announced(plan, aim), flush=True)
             steps = generated(plan)
+    except KeyboardInterrupt:
+        print(f"\nStopped; nothing is judged. What the programs said is in {folder}.", file=sys.stderr)
+        return 130
     except Wrong as wrong:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
         print(wrong, file=sys.stderr)
         return 2
     told = Told(plan, aim.says, aim.alone, steps, around, round(time.monotonic() - began, 1))

@@ -103,7 +103,9 @@ def _listed(url: str, key: str) -> list[str]:
     except urllib.error.HTTPError as refused:
         raise Wrong(f"{url}/models answers {refused.code}: give a key that may chat with KEY=.") from refused
     except OSError as failed:
-        raise Wrong(f"{url} cannot be reached ({failed}): is it running, and is the URL right?") from failed
+        why = getattr(failed, "reason", failed)
+        why = getattr(why, "strerror", None) or why
+        raise Wrong(f"{url} cannot be reached ({why}): is it running, and is the URL right?") from failed
     except (ValueError, KeyError, TypeError) as other:
         raise Wrong(f"{url}/models is no list of models: name what is to be asked with AGENT=.") from other
 

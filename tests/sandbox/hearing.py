@@ -32,6 +32,8 @@ class Scripted:
 
     words: Mapping[int, str] = field(default_factory=lambda: dict(WORDS))
     takes: float = 0.05
+    held: asyncio.Event | None = None
+    """What they know is told only after this."""
     deaf: str = ""
     asked: list[int] = field(default_factory=list)
     """The pitches that were asked for; one that was given up stays."""
@@ -46,6 +48,8 @@ class Scripted:
         self.asked.append(nearest)
         self.lengths.append(wave.size / RATE)
         await asyncio.sleep(self.takes)
+        if self.held:
+            await self.held.wait()
         if self.deaf:
             raise Deaf(self.deaf)
         return Heard(self.words[nearest], self.takes)

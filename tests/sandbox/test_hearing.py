@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from itertools import groupby
 from pathlib import Path
 
+import numpy as np
 import pytest
 import pytest_asyncio
 from aiortc import RTCPeerConnection
@@ -16,8 +17,8 @@ from aiortc.jitterbuffer import JitterBuffer
 
 from gateway.sandbox.signalling.peer import WAITING
 from tests.sandbox.account import Account, account
-from tests.sandbox.hearing import COUGH, OTHER, QUESTION, WORDS, Scripted, entered, scripted_senses
-from tests.sandbox.room import following
+from tests.sandbox.hearing import COUGH, OTHER, QUESTION, WORDS, Scripted, entered, scripted_senses, tone
+from tests.sandbox.room import Followed, following
 from tests.sandbox.test_room import room
 from tests.upstream import Hang, Script, in_turn, scripted
 
@@ -72,8 +73,13 @@ async def test_a_spoken_question_is_a_turn(simli: Account, ears: Scripted) -> No
     assert 0.29 < moments["requested"] - moments["asked_end"] < 0.45
     states = [name for name, _ in groupby(state["state"] for state in followed.states)]
     assert states == ["waiting", "listening", "thinking", "speaking", "listening"]
-    assert [one for one, _ in groupby(state["hearing"] for state in followed.states)] == [False, True, False]
+    assert hearings(followed) == [False, True, False]
     assert ears.warmed and 0.3 <= ears.lengths[-1] < 1.1
+
+
+def hearings(followed: Followed) -> list[bool]:
+    """Whether somebody is heard speaking, each time that it became so or not."""
+    return [one for one, _ in groupby(state["hearing"] for state in followed.states)]
 
 
 async def test_who_speaks_over_it_silences_it(simli: Account) -> None:
@@ -149,28 +155,30 @@ async def test_a_pause_within_a_question_is_no_end(simli: Account, ears: Scripte
         started = await simli.talk(llm.url)
         before = len(ears.asked)
         async with following(started["roomUrl"]) as followed, entered(started["roomUrl"]) as person:
-            await person.say(QUESTION)
-            await asyncio.sleep(0.22)
-            await person.say(QUESTION)
+            pause = np.zeros(round(0.25 * 48000), "<i2")
+            await person.microphone.say(np.concatenate([tone(QUESTION), pause, tone(QUESTION)]))
             await followed.turn(0, spoken=True)
     assert len(llm.requests) == 1 and len(ears.asked) - before == 2 and ears.lengths[-1] > 0.8
 
 
 async def test_who_speaks_on_before_the_words_are_there_asks_once(simli: Account, ears: Scripted) -> None:
     """Ears that are slow: both stretches are one question."""
-    ears.takes = 0.6
+    ears.held = asyncio.Event()
     try:
         async with scripted(SHORT) as llm:
             started = await simli.talk(llm.url)
             async with following(started["roomUrl"]) as followed, entered(started["roomUrl"]) as person:
                 await person.say(QUESTION)
-                await asyncio.sleep(0.5)
-                await person.say(OTHER)
+                await followed.until(lambda: hearings(followed) == [False, True, False], "the first stretch's end")
+                speaking = asyncio.create_task(person.say(OTHER, 0.4))
+                await followed.until(lambda: hearings(followed)[3:] == [True], "the second stretch")
+                ears.held.set()
+                await speaking
                 turn = await followed.turn(0, spoken=True)
     finally:
-        ears.takes = 0.05
+        ears.held = None
     assert turn["asked"] == f"{WORDS[QUESTION]} {WORDS[OTHER]}" and len(llm.requests) == 1
-    assert turn["moments"]["asked_end"] - turn["moments"]["asked"] > 0.8
+    assert turn["moments"]["asked_end"] - turn["moments"]["asked"] > 0.6
 
 
 async def test_the_greeting_is_spoken_to_who_comes_and_can_be_interrupted(simli: Account) -> None:
@@ -318,7 +326,7 @@ async def test_nothing_is_left_of_sessions_that_are_over(simli: Account) -> None
                 await followed.until(lambda: followed.over, "the end")
 
         await one(1)
-        await asyncio.sleep(0.2)
+        await asyncio.gather(*(asyncio.to_thread(time.sleep, 0.05) for _ in range(32)))  # the loop's pool is full now
         before = left()
         for number in range(10):
             await one(number)

@@ -42,6 +42,7 @@ from tests.load.capacity.page import page, rounded
 from tests.load.capacity.speaking import AROUND, Pace, moment, speaking, stamp
 from tests.load.capacity.storing import Counted, each_turn
 from tests.load.capacity.streams import full
+from tests.load.capacity.told import told
 from tests.upstream import Script, scripted
 
 RUNG = Rung(100, 2000.0, 40.0, 0.5, 0.3, 4.0, 0.1, 0.0, 0)
@@ -138,6 +139,19 @@ def test_limits_are_where_the_needs_say() -> None:
     at = {limit.name: limit.sessions for limit in every}
     assert needs(round(at["one process"]), FIGURES, USUAL).cores == pytest.approx(1, rel=0.02)
     assert needs(round(at["the core of Redis"]), FIGURES, USUAL).redis == pytest.approx(1, rel=0.02)
+
+
+@pytest.mark.parametrize("sessions", [1, 1_000_000])
+def test_a_calculation_is_told(sessions: int) -> None:
+    """Every need and every limit in 80 columns; a limit stands below one heading or the other by the sessions."""
+    lines = list(told(sessions, FIGURES, Assumptions()))
+    text = "\n".join(lines)
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert lines[0].split()[-1] == f"{sessions:,}"
+    for limit in limits(FIGURES, Assumptions()):
+        heading = "At its end before that" if limit.sessions <= sessions else "Good for more"
+        if f"{limit.sessions:,.0f}" != "inf":
+            assert f" {limit.sessions:,.0f} sessions: {limit.name}" in text.partition(heading)[2].partition("\n\n")[0]
 
 
 def test_streams_of_a_core() -> None:

@@ -17,10 +17,10 @@ from typing import Any, TypeVar
 import uvloop
 
 from tests.load.capacity import memory, page, registering, storing, streams, vectors
-from tests.load.capacity.calculation import assumed, needs
+from tests.load.capacity.calculation import assumed
 from tests.load.capacity.figures import Figures, read
-from tests.load.capacity.limits import limits
 from tests.load.capacity.place import Place, prepared
+from tests.load.capacity.told import told
 from tests.serving import ROOT
 
 KEPT = ROOT / "deploy" / "capacity.json"
@@ -115,16 +115,10 @@ def calculate(sessions: int, settings: list[str]) -> int:
         print(f"Not measured yet: {', '.join(sorted(missing))}. `make capacity` does it.", file=sys.stderr)
         return 1
     try:
-        given = assumed(settings)
-        print(*page.rows_of([needs(sessions, figures, given)]), sep="\n")
+        print(*told(sessions, figures, assumed(settings)), sep="\n")
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    for limit in limits(figures, given):
-        if limit.sessions == float("inf"):
-            continue
-        reached = "at its end, from" if limit.sessions <= sessions else "good for"
-        print(f"\n{limit.name}: {reached} {limit.sessions:,.0f} sessions: {limit.what}\n    {limit.then}")
     return 0
 
 
@@ -157,7 +151,11 @@ def main() -> int:
         write(known())
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is stopped
-    missing = measure(given.parts or list(PARTS), known(), write if given.write else lambda _: None)
+    try:
+        missing = measure(given.parts or list(PARTS), known(), write if given.write else lambda _: None)
+    except KeyboardInterrupt:
+        print("Stopped; the parts that were measured are kept." if given.write else "Stopped.", file=sys.stderr)
+        return 130
     if missing:
         print(f"Not measured: {', '.join(missing)}. What was kept of them before stays.", file=sys.stderr)
     return 1 if missing else 0

@@ -5,9 +5,9 @@ HEAD = """\
 
 What this gateway was measured to carry, and what follows for more. `make capacity` measures all of it in eight
 minutes, on a machine that does nothing else, and writes this page and `capacity.json`, of which it is made: nothing
-here is written by hand. A part by itself: `python -m tests.load.capacity streams` (or `turns`, `memory`, `redis`,
-`register`, `embedding`, `chroma`), with `--write` to put it into this page. For other numbers: `python -m
-tests.load.capacity calculate --sessions 5000 --set answer=20`.
+here is written by hand. A part by itself, with the `.venv/bin/python` that `make setup-dev` makes: `python -m
+tests.load.capacity streams` (or `turns`, `memory`, `redis`, `register`, `embedding`, `chroma`), with `--write` to put
+it into this page. For other numbers: `python -m tests.load.capacity calculate --sessions 5000 --set answer=20`.
 
 The gateway has one core to itself; the model, the callers and Redis share another. Each word that the model says is
 the moment at which it was written, so lateness is exact: callers and model have one clock. Callers bring six turns of

@@ -53,11 +53,12 @@ async def test_it_is_there_at_once_and_private(tmp_path: Path) -> None:
 async def test_data_outlives_restarts_and_kills(tmp_path: Path) -> None:
     """A key and a count of the minute are there after a proper end, and after the server was killed."""
     quotas = [Quota("key:a", Rate(requests=10))]
-    async with store.opened(settings(tmp_path)) as opened:
+    async with store.opened(settings(tmp_path, timeout=2.0)) as opened:
+        assert await opened.reached(5)
         made = await opened.keys.create(name="kept")
         await opened.admit(quotas)
     (tmp_path / "keys.json").unlink()  # the store's own memory, not the snapshot's
-    async with store.opened(settings(tmp_path)) as opened:
+    async with store.opened(settings(tmp_path, timeout=2.0)) as opened:
         assert await opened.reached(5)
         await until(lambda: opened.keys.recognise(made.text) is not None)
         assert (await opened.admit(quotas)).remaining == 8

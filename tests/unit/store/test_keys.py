@@ -327,6 +327,7 @@ async def test_one_change_costs_one_key(server: Server, tmp_path: Path) -> None:
     async with pair(server, tmp_path) as (one, two):
         first = await one.keys.create()
         await until(lambda: two.keys.recognise(first.text) is not None)
+        await asyncio.gather(one.keys._register.refresh(), two.keys._register.refresh())  # their first reading is over
         server.say("CONFIG", "RESETSTAT")
         made = [await one.keys.create(session=lambda id_: f"ses_{id_}", expires=time.time() + 60) for _ in range(20)]
         await until(lambda: all(two.keys.recognise(text) == key for key, text in made))
@@ -338,6 +339,17 @@ async def test_one_change_costs_one_key(server: Server, tmp_path: Path) -> None:
         assert "cmdstat_hscan" not in told
         assert 1 <= told["cmdstat_hmget"]["calls"] <= 22 and told["cmdstat_hgetall"]["calls"] == 1
         assert (await two.keys.revoke(made[0].key.id)) == one.keys.recognise(made[0].text)
+
+
+async def test_who_changes_keys_while_it_looks_reads_none_again(server: Server, tmp_path: Path) -> None:
+    """A look that began before a change of one's own, and ends after it, finds nothing that it does not know."""
+    async with pair(server, tmp_path) as (one, two):
+        await one.keys.create()
+        await asyncio.gather(one.keys._register.refresh(), two.keys._register.refresh())
+        server.say("CONFIG", "RESETSTAT")
+        for _ in range(60):
+            await asyncio.gather(one.keys.create(), one.keys._register.refresh(), one.keys._register.refresh())
+        assert "cmdstat_hscan" not in server.say("INFO", "commandstats")
 
 
 async def test_a_process_of_an_older_release_is_followed(server: Server, tmp_path: Path) -> None:
