@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.checks.machine import addresses
 from gateway.errors import ConfigurationError
 from gateway.orchestration.origin import listening, origin
 from gateway.running import FOLDER, address, found, noted
@@ -66,6 +67,14 @@ def test_a_name_is_held_by_one(tmp_path: Path) -> None:
         with noted(tmp_path, ONE):
             assert found(tmp_path) == [ONE]
         assert found(tmp_path) == [ONE]
+
+
+def test_check_looks_at_it_too(tmp_path: Path) -> None:
+    """Where a gateway of this `var` listens is looked at beside where one would, and each port once."""
+    with noted(tmp_path, ONE), noted(tmp_path, OTHER):
+        assert addresses(Settings(var=tmp_path)) == [("127.0.0.1", 8000), ("127.0.0.1", 9000), ("::1", 9001)]
+        there = Settings(var=tmp_path, server=Server(port=9000))
+        assert addresses(there) == [("127.0.0.1", 9000), ("::1", 9001)]
 
 
 def test_the_settings_say_where_unless_it_runs_elsewhere(tmp_path: Path) -> None:
