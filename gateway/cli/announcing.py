@@ -1,11 +1,16 @@
 """What `gateway serve` says on standard output once it serves."""
 
+import logging
+import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from socket import socket
 
 from gateway.settings import Settings, Target
 from gateway.types import Agent
+
+logger = logging.getLogger("gateway")
 
 
 def reached(listener: socket) -> str:
@@ -15,7 +20,19 @@ def reached(listener: socket) -> str:
 
 
 def announce(url: str, settings: Settings, agents: Mapping[str, Agent]) -> None:
-    """Say on standard output who answers, by what, and where: the line that scripts wait for is the last one."""
+    """Say on standard output who answers, by what, and where: the line that scripts wait for is the last one.
+
+    Where nobody takes it, that is no reason not to serve: the log says so.
+    """
+    try:
+        _announced(url, settings, agents)
+    except OSError as error:
+        logger.warning("serving on %s; standard output takes nothing (%s)", url, error.strerror)
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())  # what is left in its buffer has to go somewhere
+
+
+def _announced(url: str, settings: Settings, agents: Mapping[str, Agent]) -> None:
     width = max(map(len, agents), default=0)
     for agent in agents.values():
         print(f"  {agent.name:<{width}}  {agent.language:<5}  {agent.description}")
