@@ -217,17 +217,18 @@ def recorded(turn: Turn, clock: Callable[[], float]) -> Stage:
         try:
             async with aclosing(chunks):
                 async for chunk in chunks:
-                    if chunk.text:
+                    text = chunk.text
+                    if text:
                         times.append(clock())
-                        texts.append(chunk.text)
+                        texts.append(text)
                         if len(texts) == TOGETHER:
                             moments.reckon()
                     if chunk.finish_reason is not None:
                         turn.finish_reason = chunk.finish_reason
                         moments.finished()
                     yield chunk
-                    if turn.said is not None and chunk.text:
-                        turn.said.append(chunk.text)  # it is written: the next one is asked for
+                    if text and turn.said is not None:
+                        turn.said.append(text)  # it is written: the next one is asked for
         except GatewayError as error:
             turn.outcome = "refused" if isinstance(error, RequestError) else "upstream_error"
             turn.code, turn.phase = error.code, "done"

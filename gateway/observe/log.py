@@ -2,6 +2,7 @@
 
 import fcntl
 import logging
+import select
 import sys
 import time
 from datetime import UTC, datetime
@@ -14,6 +15,10 @@ from gateway.types import Turn, Words
 
 _PATIENCE = 0.02
 """Seconds that a line waits for one of another process."""
+_STALLED = 1.0
+"""Seconds that a line waits for a reader who takes nothing; those after it are not waited for, until he does again."""
+_AT_ONCE = 4096
+"""Bytes that a pipe takes without a wait where it takes any (PIPE_BUF)."""
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {0x2028: "\\u2028", 0x2029: "\\u2029"}
 _turns = logging.getLogger("gateway.turn")
 LONGEST = 8_000
@@ -48,7 +53,10 @@ def turn_ended(turn: Turn) -> None:
     its words for the log (`[log] content`)."""
     level = _LEVELS.get(turn.outcome, logging.INFO)
     if _turns.isEnabledFor(level):
-        _turns.log(level, "%s", _Sentence(turn), extra={"turn": turn})
+        # Made here: `log` would look for the line of code that calls it, which says nothing of a turn.
+        record = logging.LogRecord(_turns.name, level, "", 0, "%s", (_Sentence(turn),), None)
+        record.turn = turn
+        _turns.handle(record)
 
 
 def fields(turn: Turn, redact: Redact = redacted) -> dict[str, Any]:
@@ -140,6 +148,10 @@ class _Whole:
 
     A pipe takes up to 4,096 bytes at once; what is longer can be torn by what somebody else writes meanwhile. So who
     writes has it for itself: one microsecond a line.
+
+    Where nobody reads the pipe (a collector that hangs, a terminal that was stopped) lines are lost, and counted: a
+    process that waited for its log would answer nobody, and hear no signal. Whether it would wait is asked first:
+    another microsecond.
     """
 
     def __init__(self, stream: IO[str]) -> None:
@@ -148,18 +160,38 @@ class _Whole:
             self._descriptor = stream.fileno()
         except OSError:  # one in memory
             self._descriptor = -1
+        self._lost = 0
+        self._torn = False
+        self._room = select.poll()
+        if self._descriptor >= 0:
+            self._room.register(self._descriptor, select.POLLOUT)
 
     def write(self, line: str) -> None:
         held = self._held()
         try:
-            self._stream.write(line)
-            self._stream.flush()
+            if self._lost and self._taken():
+                lost, self._lost = self._lost, 0
+                self._stream.write("\n" * self._torn)
+                self._torn = False
+                logging.getLogger("gateway").warning("%d lines of the log were lost: nobody read it", lost)
+            step = _AT_ONCE if line.isascii() else _AT_ONCE // 12  # the longest that a character becomes
+            for start in range(0, len(line), step):
+                if not self._taken():
+                    self._lost += 1
+                    self._torn |= start > 0
+                    break
+                self._stream.write(line[start : start + step])
+                self._stream.flush()
         finally:
             if held:
                 fcntl.lockf(self._descriptor, fcntl.LOCK_UN)
 
     def flush(self) -> None:
         """Nothing was kept back."""
+
+    def _taken(self) -> bool:
+        """Whether somebody takes what is written."""
+        return self._descriptor < 0 or bool(self._room.poll(0 if self._lost else _STALLED * 1000))
 
     def _held(self) -> bool:
         """Whether it is ours. Only a process that stands still has it for long: then a torn line is the lesser evil."""

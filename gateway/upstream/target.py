@@ -193,6 +193,8 @@ async def _streamed(response: aiohttp.ClientResponse, target: Target, running: R
 
 async def _drained(response: aiohttp.ClientResponse) -> None:
     """Read the end of the body behind `[DONE]`: a connection with an unread body cannot be used again."""
+    if response.content.at_eof():
+        return
     with suppress(TimeoutError, aiohttp.ClientError):
         async with asyncio.timeout(_EOF_WAIT):
             await response.content.readany()

@@ -54,17 +54,23 @@ def spoken(tmp_path: Path) -> Path:
     return waved(tmp_path / "spoken.wav", 0.5)
 
 
-async def answering(room: Room) -> None:
-    """As an avatar that is asked something, and says it."""
+async def photographed(folder: Path, number: int) -> None:
+    """Wait for a picture of the visit."""
+    while not there(f"{folder}/visit-{number}.png"):  # noqa: ASYNC110 a file has no event
+        await asyncio.sleep(0.02)
+
+
+async def answering(room: Room, folder: Path) -> None:
+    """As an avatar that is asked something, and says it; it goes on when there is a picture of it."""
     await room.offered.wait()
     assert room.avatar
     asked = {**conversation()[1], "number": 0, "said": "", "heard": "", "spoken": False, "moments": {}}
     await asyncio.sleep(1.6)
     room.become(hearing=True)
-    await asyncio.sleep(0.5)
+    await photographed(folder, 2)
     room.become(state="thinking", hearing=False)
     room.tell(asked)
-    await asyncio.sleep(0.3)
+    await photographed(folder, 3)
     room.become(state="speaking")
     room.avatar.play(pcm(1.5))
     room.tell({**conversation()[1], "number": 0, "spoken": False})
@@ -85,7 +91,7 @@ async def test_a_visit_is_told_by_words_sound_and_pictures(room: Room, spoken: P
     """What both said stands in it, what was heard is a WAV, pictures show a face that moves; then the person leaves."""
     folder = tmp_path / "visit"
     async with asyncio.timeout(40), asyncio.TaskGroup() as tasks:
-        tasks.create_task(answering(room))
+        tasks.create_task(answering(room, folder))
         visit = await visited(room.url, spoken, folder, 12.0, lead_s=0.2)
     assert visit.joined, visit.says
     assert visit.words == (SmokeLine("user", "How tall is the tower?"), SmokeLine("assistant", TALL))
@@ -157,8 +163,7 @@ async def test_a_browser_that_dies_ends_the_visit(room: Room, spoken: Path, tmp_
     async with asyncio.timeout(20):
         visit = asyncio.create_task(visited(room.url, spoken, tmp_path / "visit", 60.0, lead_s=0.0))
         await room.offered.wait()
-        while not there(f"{tmp_path}/visit/visit-1.png"):  # noqa: ASYNC110 a file has no event
-            await asyncio.sleep(0.05)
+        await photographed(tmp_path / "visit", 1)
         os.kill(next(pids("use-file-for-fake-audio-capture=")), signal.SIGKILL)
         told = await visit
     assert told.joined

@@ -48,3 +48,27 @@ def test_a_process_that_stands_still_stops_no_other_ones_lines() -> None:
         program = subprocess.Popen([sys.executable, "-c", short, "a"], cwd=ROOT, stderr=writes)
         assert program.wait(10) == 0
         assert [pipe.readline()[:5] for _ in range(3)] == [b'{"ts"'] * 3
+
+
+def test_a_log_that_nobody_reads_holds_nobody_up() -> None:
+    """A process with more to say than a pipe holds ends all the same; what was lost is said when somebody reads."""
+    reads, writes = os.pipe()
+    again = f"{PROGRAM}\nprint('full', flush=True)\ninput()\nlogging.getLogger('gateway').info('the last one')\n"
+    program = subprocess.Popen(
+        [sys.executable, "-c", again, "a"], cwd=ROOT, stderr=writes, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    os.close(writes)
+    with os.fdopen(reads, "rb", buffering=0) as pipe, program:
+        assert program.stdout is not None
+        assert program.stdin is not None
+        assert program.stdout.readline() == b"full\n"
+        some = pipe.read(1 << 20) or b""  # what there is
+        program.stdin.write(b"\n")
+        program.stdin.close()
+        *lines, note, last = (some + pipe.readall()).splitlines()
+        assert program.wait(10) == 0
+    whole = [line for line in lines if line.startswith(b'{"ts"') and line.endswith(b'"}')]
+    lost = int(note.partition(b'"message":"')[2].partition(b" lines of the log were lost: nobody read it")[0])
+    assert len(whole) + lost == 150
+    assert lost > 100
+    assert b"the last one" in last

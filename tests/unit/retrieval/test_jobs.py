@@ -34,7 +34,7 @@ async def opened(root: Path, run: jobs.Ingest, *collections: str) -> AsyncIterat
 
 
 async def end(ingests: Jobs, job: IngestJob) -> IngestJob:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         async for now in ingests.watched(job.id):
             job = now
     return job

@@ -219,8 +219,10 @@ async def test_a_server_that_accepts_nothing_is_a_timeout() -> None:
             await asked(f"http://127.0.0.1:{listening.getsockname()[1]}/v1", connect=0.1)
 
 
-async def test_a_connection_is_used_again(upstream: Upstream) -> None:
-    """The next turn does not pay for a connection: one socket serves three turns."""
+@pytest.mark.parametrize("ending", [[], [Finish(), Done(), Pause(0), End()]], ids=["at once", "a write later"])
+async def test_a_connection_is_used_again(upstream: Upstream, ending: list[Step]) -> None:
+    """The next turn does not pay for a connection, wherever the body ends: one socket serves three turns."""
+    upstream.script = Script(["Hi", *ending])
     async with aiohttp.ClientSession() as session:
         ask = asking(session, Target(url=upstream.url, model="m"), Running())
         for _ in range(3):
