@@ -24,7 +24,7 @@ SETTLING = 2.0
 """Seconds at least between the last that comes and the measuring."""
 WARM_UP = 6.0
 """Seconds until the people of a step are there and the measuring begins; more where more are to come."""
-SECONDS = 20.0
+SECONDS = 16.0
 QUICK_USERS = (60, 120)
 QUICK_WARM_UP, QUICK_SECONDS = 2.0, 4.0
 
