@@ -166,7 +166,7 @@ def _say(done: Reloaded) -> None:
     if done.faults:
         for fault in done.faults:
             logger.error("%s", fault)
-        logger.error("%d faults: nothing was reloaded, what was served is served still", len(done.faults))
+        logger.error("nothing was reloaded, what was served is served still (faults: %d)", len(done.faults))
         return
     if done.changed:
         logger.info("reloaded: %s", ", ".join(done.changed))
