@@ -4,10 +4,12 @@ Each has a file of its own, and holds a lock on it as long as it lives: what a d
 """
 
 import fcntl
+import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 FOLDER = "listening"
@@ -35,8 +37,7 @@ def noted(var: Path, url: str) -> Iterator[None]:
     with ExitStack() as stack:
         with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            file = stack.enter_context(path.open("ab"))
-            _lock(file.fileno())
+            file = stack.enter_context(_held(path))
             file.truncate(0)
             file.write(f"{url}\n".encode("ascii", "replace"))
             file.flush()
@@ -61,16 +62,23 @@ def _read(path: Path) -> str:
     return ""
 
 
-def _lock(descriptor: int) -> None:
-    """Raises BlockingIOError where another gateway holds it."""
+def _held(path: Path) -> BinaryIO:
+    """The file, open and locked. Raises BlockingIOError where another gateway holds it, OSError."""
     ends = time.monotonic() + _READERS
     while True:
+        file = path.open("ab")
         try:
-            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return file
+        except FileNotFoundError:  # who held it before has just removed it
+            pass
+        except OSError:
             if time.monotonic() > ends:
+                file.close()
                 raise
-            time.sleep(0.01)
+        file.close()
+        time.sleep(0.01)
 
 
 def _removed(path: Path) -> None:

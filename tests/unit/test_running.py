@@ -69,6 +69,17 @@ def test_a_name_is_held_by_one(tmp_path: Path) -> None:
         assert found(tmp_path) == [ONE]
 
 
+def test_who_follows_at_once_is_found(tmp_path: Path) -> None:
+    """A gateway that begins while the one before it removes its note has one of its own."""
+    code = "import sys; from pathlib import Path; from gateway.running import noted\nfor _ in range(300):\n"
+    code += f" with noted(Path(sys.argv[1]), {ONE!r}): pass"
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) as other:
+        while other.poll() is None:
+            with noted(tmp_path, ONE):
+                assert found(tmp_path) == [ONE]
+        assert other.returncode == 0
+
+
 def test_check_looks_at_it_too(tmp_path: Path) -> None:
     """Where a gateway of this `var` listens is looked at beside where one would, and each port once."""
     with noted(tmp_path, ONE), noted(tmp_path, OTHER):
