@@ -126,8 +126,11 @@ async def served(
 
     `up` is called when it serves; `remarks` run beside it from then on.
     """
-    # A start that failed for a reason of ours is told by __main__, in a sentence: no stack of uvicorn's beside it.
-    logging.getLogger("uvicorn.error").addFilter(lambda _: server.drain.failed is None)
+    # A start that failed for a reason of ours is told by __main__, in a sentence, and one that is given up is no
+    # failure: no stack of uvicorn's for either.
+    logging.getLogger("uvicorn.error").addFilter(
+        lambda _: server.started or not (server.drain.failed or asked.end.is_set())
+    )
     serving = asyncio.create_task(_serve(server, sockets))
     while not serving.done() and not server.started and not asked.end.is_set():
         await asyncio.wait({serving}, timeout=POLL)
